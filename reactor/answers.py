@@ -1,0 +1,177 @@
+"""What a handler may answer besides a Response: later, or with another protocol; and what takes a body as it comes.
+
+Law: an answer is given once. A Later may be answered from any thread; everything else happens on the
+reactor's.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, Union
+
+from .http1.request import Request
+from .http1.response import Fields, Response, check_headers
+
+
+class Later:
+    """A promise: of an answer, where a handler returns it; of more room, where a body sink's `feed` does; of a
+    piece, where a body's iterator yields it.
+
+    Attributes: `on_goodbye` (called with nothing when the peer has ended its side, which it may do and still
+    wait for the answer), `on_abandon` (called when nobody waits any more), `is_abandoned`. Both callbacks run on
+    the reactor's thread; set them before handing the Later over.
+    """
+
+    __slots__ = ("_deliver", "_lock", "_value", "is_abandoned", "on_abandon", "on_goodbye")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value: Any = self  # itself: not answered yet
+        self._deliver: Callable[[], None] | None = None
+        self.on_goodbye: Callable[[], None] | None = None
+        self.on_abandon: Callable[[], None] | None = None
+        self.is_abandoned = False
+
+    def answer(self, value: Any = None) -> None:
+        """Keep the promise, from any thread. Where nobody waits any more, nothing happens.
+
+        `value`: a Response, an Upgrade, a piece of bytes, or None, as the case may be; an exception counts as
+        raised by the handler. RuntimeError if it was kept before.
+        """
+        with self._lock:
+            if self._value is not self:
+                raise RuntimeError("a Later is answered once; this one was answered before")
+            self._value = value
+            deliver = self._deliver
+        if deliver is not None:
+            deliver()
+
+    def then(self, change: Callable[[Any], Any]) -> "Later":
+        """Another Later, answered with `change(value)` when this one is."""
+        other = Later()
+
+        def deliver() -> None:
+            value = self._value
+            try:
+                other.answer(value if isinstance(value, BaseException) else change(value))
+            except Exception as error:  # the change's own: it is the answer now
+                other.answer(error)
+
+        other.on_abandon = self.abandon
+        other.on_goodbye = self.say_goodbye
+        self.attach(deliver)
+        return other
+
+    # The waiting side: the connection's.
+
+    @property
+    def value(self) -> Any:
+        """What it was answered with; the Later itself while it was not."""
+        return self._value
+
+    @property
+    def is_answered(self) -> bool:
+        return self._value is not self
+
+    def attach(self, deliver: Callable[[], None]) -> None:
+        """Have `deliver` called, on whatever thread answers, once there is a `value`; at once if there is."""
+        with self._lock:
+            self._deliver = deliver
+            is_answered = self._value is not self
+        if is_answered:
+            deliver()
+
+    def say_goodbye(self) -> None:
+        if self.on_goodbye is not None:
+            self.on_goodbye()
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        self._deliver = None
+        self.is_abandoned = True
+        if self.on_abandon is not None:
+            self.on_abandon()
+
+
+class Link(Protocol):
+    """A connection as an upgraded protocol sees it; for use on the reactor's thread."""
+
+    @property
+    def owed(self) -> int:
+        """Bytes given to `send` that have not left yet: the backpressure is yours to heed."""
+
+    def send(self, data: bytes) -> None:
+        """Send `data`, now or as soon as the peer takes it; ignored once the link is closed."""
+
+    def close(self) -> None:
+        """Close when everything has been sent."""
+
+
+class UpgradedProtocol:
+    """The protocol a connection speaks after an Upgrade; a base to inherit from.
+
+    Attribute `timeout`: seconds without a byte from the peer until the connection is closed; 0: never.
+    """
+
+    timeout = 0.0
+
+    def on_connect(self, link: Link) -> None:
+        """The first call: the 101 is on its way, and `link` can be written to."""
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer."""
+
+    def on_sent(self) -> None:
+        """Everything that was owed has left."""
+
+    def on_shutdown(self) -> None:
+        """The server stops: say goodbye and close the link, or be cut off at its deadline."""
+
+    def on_close(self) -> None:
+        """The last call: the connection is gone."""
+
+
+class Upgrade:
+    """Switch the connection to another protocol: `Upgrade("websocket", protocol)`.
+
+    `name` is what the request's Upgrade field must have offered; `headers` go into the 101. For a CONNECT,
+    give `name=""`: the answer is a 200 and the tunnel is open.
+    """
+
+    __slots__ = ("headers", "name", "protocol")
+
+    def __init__(self, name: str, protocol: UpgradedProtocol, headers: Fields = ()) -> None:
+        self.name = name
+        self.protocol = protocol
+        self.headers = check_headers(headers, None)
+        check_headers([("Name", name)], None)  # it goes into a field as well
+
+
+Answer = Union[Response, Later, Upgrade]
+
+
+class BodySink(Protocol):
+    """Takes a request's body as it comes, instead of having it collected; returned by `on_head`.
+
+    An optional attribute `limit` (bytes, an int; 0: none) takes the place of the server's limit-body-size.
+    """
+
+    def feed(self, data: bytes) -> "Later | Response | None":
+        """The next bytes of the body. None: more, please; a Later: more when it is answered; a Response: that
+        is the answer, whatever else comes."""
+
+    def finish(self) -> Answer:
+        """The body is complete: the answer."""
+
+    def abort(self) -> None:
+        """The rest will not come."""
+
+
+Handler = Callable[[Request], Answer]
+"""The contract, in full, is in `handlers/__init__.py`."""
+
+
+class DatagramHandler(Protocol):
+    """A handler that also answers datagrams."""
+
+    def on_datagram(self, data: bytes) -> bytes | None:
+        """The answer to one datagram, or None."""

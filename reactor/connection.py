@@ -1,0 +1,335 @@
+"""A connection: the state machine between a transport and a dialogue.
+
+Law: the state is derived from what is owed (`_derive`); `_settle` acts on it, and it and `close` are the only
+ones to write `state`, to call `watch` and to set `deadline`. So "watched for write with nothing owed" and "a
+deadline from a former state" cannot be said. The fast path, a whole request answered whole, goes from IDLE to
+IDLE with one `recv` and one `send`.
+"""
+
+import logging
+from collections.abc import Callable
+from math import inf
+
+from .dialogue import HIGH_WATER, Dialogue
+from .http1.errors import ProtocolError
+from .http1.request import Origin
+from .loop import READ, TICK, WRITE
+from .outbox import BrokenPromise
+from .service import Service
+from .state import BODY, CLOSED, DUPLEX, FLUSH, HEAD, IDLE, LINGER, UPGRADED, WORK, State
+from .transport import RECV_SIZE, Transport
+
+log = logging.getLogger("reactor")
+
+
+class Connection(Dialogue):
+    """One client. Attributes: `state` (State); `deadline` (seconds on the reactor's clock; inf: none)."""
+
+    __slots__ = ("_began", "_done_before", "_is_put_off", "_served_before", "_transport", "_watched", "deadline",
+                 "state")  # fmt: skip
+
+    def __init__(self, service: Service, transport: Transport, origin: Origin) -> None:
+        super().__init__(service, origin)
+        self._transport = transport
+        self._watched = 0
+        self._is_put_off = False  # requests are here, and others have their turn first
+        self._began = service.reactor.now  # when the present wait began,
+        self._done_before = 0  # how many bytes had come or gone then,
+        self._served_before = 0  # and how many requests
+        self.deadline = inf
+        self.state = _NEW
+        service.admit(self)
+        self._settle()
+
+    def fileno(self) -> int:
+        return self._transport.fileno()
+
+    # What the reactor calls; the state says which.
+
+    def _on_readable(self, _ready: int) -> None:
+        if not self._is_put_off and self._receive():
+            self._advance()
+
+    def _on_early(self, _ready: int) -> None:
+        if self._receive():
+            self._settle()
+
+    def _on_writable(self, _ready: int) -> None:
+        self._advance()
+
+    def _on_duplex(self, ready: int) -> None:
+        if not ready & READ or self._receive():
+            self._advance()
+
+    def _on_leftovers(self, _ready: int) -> None:
+        self._inbox, self._at = b"", 0
+        if self._receive():
+            self._inbox = b""
+
+    def _on_protocol(self, ready: int) -> None:
+        if not ready & READ or self._receive():
+            self._advance()
+
+    def _resume(self) -> None:
+        """Go on where we waited: for a Later, for a protocol, or for the others' turn."""
+        self._is_put_off = False
+        if self.state is not CLOSED:
+            self._advance()
+
+    # Bytes in, bytes out.
+
+    def _receive(self) -> bool:
+        """Read once into the inbox. False: nothing came, and what that means has been acted on."""
+        try:
+            data = self._transport.recv(RECV_SIZE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.close()
+            return False
+        if not data:
+            self._on_goodbye()
+            return False
+        inbox = self._inbox
+        if not inbox:
+            self._inbox = data
+        elif isinstance(inbox, bytearray):
+            inbox += data
+        else:
+            self._inbox = bytearray(inbox) + data
+        return True
+
+    def _on_goodbye(self) -> None:
+        """The peer sent FIN: it has said all, and may still listen."""
+        self._has_said_goodbye = True
+        exchange, waiting = self._exchange, self._outbox.waiting
+        if waiting is not None:
+            self._quietly(waiting.say_goodbye)
+        if exchange is not None and exchange.later is not None:
+            self._quietly(exchange.later.say_goodbye)
+        elif exchange is not None:
+            self._exchange = None  # a body that ends before its end
+            self._quietly(exchange.abandon)
+            self._is_closing = True
+        elif self._protocol is not None:
+            self._is_closing = True
+        self._settle()
+
+    def _advance(self) -> None:
+        """Go on as far as can be gone now: send what is owed, answer what is here, send that; then settle."""
+        outbox = self._outbox
+        if (outbox.size or outbox.source is not None) and not self._flush():
+            return
+        try:
+            has_more = self._consume()
+        except ProtocolError as error:
+            has_more = False
+            self._refuse(error)
+        if self._at == len(self._inbox):
+            self._inbox = b""
+            self._at = 0
+        elif self._at:
+            self._inbox = self._inbox[self._at :]
+            self._at = 0
+        if (outbox.size or outbox.source is not None) and not self._flush():
+            return
+        if has_more and not outbox.size and outbox.source is None:
+            self._put_off()
+        self._settle()
+
+    def _flush(self) -> bool:
+        """Send what can be sent. False: the connection is closed."""
+        outbox = self._outbox
+        was_owed = outbox.size
+        try:
+            outbox.flush(self._transport)
+        except BrokenPromise as broken:
+            log.error("the body of an answer of %s broke off: %s", self._service.name, broken, exc_info=broken.__cause__)
+            self.abort()
+            return False
+        except OSError:
+            self.close()
+            return False
+        if outbox.waiting is not None:
+            outbox.waiting.attach(self._wake)
+        elif self._unlogged is not None and outbox.source is None:
+            self._log_source(is_whole=True)
+        elif self._protocol is not None and was_owed and not outbox.size:
+            self._ask_protocol(self._protocol.on_sent)
+        return True
+
+    # What a link asks for.
+
+    def owed_bytes(self) -> int:
+        return self._outbox.size
+
+    def send_soon(self, data: bytes) -> None:
+        if not self._is_closing:
+            self._outbox.add(data)
+            self._put_off()
+
+    def close_soon(self) -> None:
+        self._is_closing = True
+        self._put_off()
+
+    def _put_off(self) -> None:
+        """Bytes already here will not wake us: ask to be called at the end of the turn."""
+        if not self._is_put_off:
+            self._is_put_off = True
+            self._service.reactor.call_soon(self._resume)
+
+    # State and time.
+
+    def _derive(self) -> State:
+        """The state that follows from what is owed. Pure."""
+        outbox = self._outbox
+        exchange = self._exchange
+        if self._protocol is not None and not self._is_closing:
+            return UPGRADED
+        if outbox.size or (outbox.source is not None and outbox.waiting is None):
+            return DUPLEX if exchange is not None and exchange.is_receiving and not self._is_closing else FLUSH
+        if outbox.waiting is not None or (exchange is not None and exchange.later is not None):
+            return WORK
+        if self._is_closing:
+            return LINGER
+        if exchange is not None:
+            return BODY
+        return HEAD if self._inbox else IDLE
+
+    def _settle(self) -> None:
+        """Act on the derived state: watch for what it waits for, and say until when."""
+        state = self._derive()
+        former = self.state
+        if state is IDLE and former is IDLE and self._served and not self._has_said_goodbye:
+            # The fast path: nothing changes but the deadline.
+            self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)
+            return
+        if self._has_said_goodbye and state in _HOPELESS and not self._is_put_off:
+            self.close()
+            return
+        if state is not former or self._served != self._served_before:
+            self._began = self._service.reactor.now
+            self._done_before = self._done()
+            self._served_before = self._served
+            self.state = state
+            if state is LINGER and not self._say_goodbye():
+                return
+        self._watch(state, former)
+        self.deadline = self._due(state)
+
+    def _watch(self, state: State, former: State) -> None:
+        events = state.watches
+        if state is UPGRADED:
+            owed = self._outbox.size
+            events = (READ if owed < HIGH_WATER else 0) | (WRITE if owed else 0)
+        if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state is not LINGER):
+            events &= ~READ  # always readable, or more than enough
+        if events != self._watched or (state.callback != former.callback and events):
+            self._service.reactor.watch(self, events, getattr(self, state.callback), self._watched)
+            self._watched = events
+
+    def _due(self, state: State) -> float:
+        """When the present wait is over: the third column of the table in `state.py`."""
+        settings = self._service.settings
+        now = self._service.reactor.now
+        if state is IDLE:
+            if self._served:
+                return now + (settings.timeout_keep_alive or inf)
+            return self._began + (settings.timeout_header or inf)
+        if state is HEAD:
+            return self._began + (settings.timeout_header or inf)
+        if state is LINGER:
+            return self._began + (settings.timeout_linger or inf)
+        if state is UPGRADED and self._protocol is not None:
+            return now + (self._protocol.timeout or inf)
+        if state is WORK:  # nobody watches a connection that said goodbye: see now and then whether it is there
+            return inf if self._watched else now + TICK
+        timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
+        if not settings.least_rate:
+            return now + timeout
+        # Each byte buys time, at the least rate; a pause is never longer than the timeout.
+        earned = (self._done() - self._done_before) / settings.least_rate
+        return min(now, self._began + earned) + timeout
+
+    def _done(self) -> int:
+        """Bytes that have come of a body, or gone of answers."""
+        return self._outbox.sent + (0 if self._exchange is None else self._exchange.received)
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        state = self.state
+        if state is IDLE:
+            self._on_readable(READ)  # a request may have crossed with our close
+            if self.state is IDLE and self.deadline <= self._service.reactor.now:
+                self.close()
+        elif state in (HEAD, BODY):
+            self._refuse(ProtocolError(408, "the request did not arrive in time"))
+            self._advance()
+        elif state is WORK:
+            if self._transport.has_failed():
+                self.close()
+            else:
+                self._settle()
+        elif state in (FLUSH, DUPLEX):
+            log.info("%s took its answer too slowly; reset", self.origin.peer)
+            self.abort()
+        else:
+            self.close()
+
+    def retire(self) -> None:
+        """The server stops: leave now if nothing is going on, else when it is done."""
+        if self.state is IDLE:
+            self._on_readable(READ)
+            if self.state is IDLE:
+                self.close()
+        elif self._protocol is not None:
+            self._ask_protocol(self._protocol.on_shutdown)
+            self._put_off()
+
+    # The end.
+
+    def _say_goodbye(self) -> bool:
+        """Send FIN. False: the connection is closed."""
+        self._inbox, self._at = b"", 0
+        if self._has_said_goodbye:
+            self.close()
+            return False
+        try:
+            self._transport.shutdown_write()
+        except OSError:
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """End it, in whatever state; idempotent. What is owed is lost: `_is_closing` is the polite way."""
+        self._end(self._transport.close)
+
+    def abort(self) -> None:
+        """End it with a reset, so that the peer cannot take what it has for a whole answer."""
+        self._end(self._transport.abort)
+
+    def _end(self, shut: Callable[[], None]) -> None:
+        if self.state is CLOSED:
+            return
+        self.state = CLOSED
+        self.deadline = inf
+        if self._watched:  # unregister, then close: the number may be another's at once
+            self._service.reactor.watch(self, 0, self._on_readable, self._watched)
+        shut()
+        self._inbox = b""
+        self._log_source(is_whole=False)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._service.working -= exchange.later is not None
+            self._quietly(exchange.abandon)
+        self._quietly(self._outbox.drop_source)
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None and self._link is not None:
+            self._link.cut()
+            self._ask_protocol(protocol.on_close)
+        self._service.forget(self)
+
+
+_NEW = State("NEW", 0, "")
+_HOPELESS = (IDLE, HEAD, BODY, LINGER)  # with no more bytes to come

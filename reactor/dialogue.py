@@ -1,0 +1,307 @@
+"""The dialogue of one connection: from bytes in the inbox to requests, handlers, and bytes in the outbox.
+
+Law: requests are answered one after the other, in the order in which they came; the next is not looked at
+before the last is answered. After a refusal or a promise to close nothing more is read as a request. It knows
+no socket, no state and no deadline: those are the Connection's.
+"""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from .answers import Answer, BodySink, Later, Upgrade, UpgradedProtocol
+from .exchange import Collector, Exchange
+from .http1.errors import ProtocolError
+from .http1.parser import HeadParser
+from .http1.request import Origin, Request
+from .http1.response import Response
+from .outbox import Outbox
+from .reply import refusal, reply, switching
+from .service import Service
+from .upgrade import ConnectionLink
+
+log = logging.getLogger("reactor")
+
+PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
+HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
+SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FAILED = Response(500, "Internal Server Error\n")
+_OVERLOADED = Response(503, "too many requests are being worked on; try again\n", {"Retry-After": "1"})
+_NO_CONNECT = Response(501, "CONNECT is not for this server\n")
+
+
+class Dialogue:
+    """What has been said and not yet answered, and what has been answered and not yet sent."""
+
+    __slots__ = ("_at", "_exchange", "_has_said_goodbye", "_inbox", "_is_closing", "_link", "_outbox", "_parser", "_protocol",
+                 "_served", "_service", "_unlogged", "origin")  # fmt: skip
+
+    def __init__(self, service: Service, origin: Origin) -> None:
+        self._service = service
+        self.origin = origin
+        self._parser = HeadParser(service.limits, origin)
+        self._inbox: bytes | bytearray = b""
+        self._at = 0  # of the inbox, how much is consumed
+        self._outbox = Outbox()
+        self._exchange: Exchange | None = None
+        self._protocol: UpgradedProtocol | None = None
+        self._link: ConnectionLink | None = None
+        self._is_closing = False  # we promised to close, or must
+        self._has_said_goodbye = False  # the peer has: no more bytes will come
+        self._served = 0
+        self._unlogged: tuple[Request, int, int, float] | None = None  # an answer whose source is not done yet
+
+    def _consume(self) -> bool:
+        """Answer what is here. True: there may be more to do once what is owed has left; False: it takes an event.
+
+        Raises ProtocolError.
+        """
+        outbox = self._outbox
+        for _ in range(PIPELINE):
+            exchange = self._exchange
+            if exchange is not None:
+                if not self._feed(exchange):
+                    return False
+            elif self._protocol is not None:
+                return self._feed_protocol(self._protocol)
+            elif self._is_closing:
+                return False
+            elif outbox.source is not None or outbox.size > HIGH_WATER:
+                return True
+            elif self._at == len(self._inbox):
+                return False
+            else:
+                request = self._parser.take(self._inbox, self._at)
+                if request is None:
+                    return False
+                self._at = self._parser.end
+                self._begin(request)
+        return True
+
+    def _begin(self, request: Request) -> None:
+        """A head is here: ask the handler what to do."""
+        service = self._service
+        self._served += 1
+        verdict: Any = None
+        if service.limit_concurrency and service.working >= service.limit_concurrency:
+            verdict = _OVERLOADED
+        elif request.method == "CONNECT" and not service.takes_connect:
+            verdict = _NO_CONNECT
+        elif service.on_head is not None:
+            verdict = self._ask(service.on_head, request)
+        if request.preamble.length:
+            self._expect_body(request, verdict)
+        elif verdict is None:
+            self._give(request, self._ask(service.handler, request))
+        elif isinstance(verdict, (Response, Later, Upgrade)):
+            self._give(request, verdict)
+        else:
+            self._give(request, self._ask(verdict.finish))
+
+    def _expect_body(self, request: Request, verdict: Any) -> None:
+        """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""
+        exchange = Exchange(request, self._service.reactor.now)
+        settings = self._service.settings
+        expects_continue = request.preamble.expects_continue and self._at == len(self._inbox)
+        if isinstance(verdict, (Response, Later, Upgrade)):
+            exchange.expect_body(exchange.sink, 0)
+            is_small = exchange.discard_rest(settings.limit_discard)
+            # A client that waits for our 100 may send the body or not: only a close tells (RFC 9110 10.1.1).
+            if expects_continue or not is_small:
+                self._is_closing = True
+            self._exchange = exchange
+            self._give(request, verdict)
+            return
+        sink: BodySink = Collector(self._service.handler, request) if verdict is None else verdict
+        try:
+            exchange.expect_body(sink, getattr(sink, "limit", settings.limit_body_size))
+        except ProtocolError:
+            self._quietly(sink.abort)
+            raise
+        if expects_continue:
+            self._outbox.add(_CONTINUE)
+        self._exchange = exchange
+
+    def _feed(self, exchange: Exchange) -> bool:
+        """Go on with an exchange. True: it is over, the next may begin; False: it takes an event."""
+        if exchange.later is not None and not self._take_promised(exchange, exchange.later):
+            return False
+        decoder = exchange.decoder
+        if decoder is None or (exchange.is_answered and self._is_closing):
+            self._exchange = None  # nobody wants the rest of the body
+            return True
+        if not decoder.is_complete:
+            self._at += decoder.feed(self._inbox, self._at)
+            payload = decoder.take()
+            if payload:
+                exchange.received += len(payload)
+                self._heed(exchange, self._ask(exchange.sink.feed, payload))
+            if exchange.later is not None or not decoder.is_complete:
+                return False
+        self._exchange = None
+        exchange.request.trailers = decoder.trailers
+        if not exchange.is_answered:
+            self._give(exchange.request, self._ask(exchange.sink.finish))
+        return True
+
+    def _take_promised(self, exchange: Exchange, later: Later) -> bool:
+        """Take what a Later was answered with; False: it was not."""
+        if not later.is_answered:
+            return False
+        exchange.later = None
+        self._service.working -= 1
+        answer = later.value
+        if isinstance(answer, BaseException):
+            log.error("handler %s raised; answered 500", self._service.name, exc_info=answer)
+            answer = _FAILED
+        if exchange.is_paused:
+            exchange.is_paused = False
+            self._heed(exchange, answer)
+        else:
+            exchange.is_answered = True
+            self._give(exchange.request, answer)
+        return exchange.later is None
+
+    def _heed(self, exchange: Exchange, verdict: Any) -> None:
+        """What a sink said to a piece of its body: go on, wait, or an early answer."""
+        if isinstance(verdict, Later):
+            exchange.is_paused = True
+            self._wait_for(exchange, verdict)
+        elif verdict is not None:
+            if not exchange.discard_rest(self._service.settings.limit_discard):
+                self._is_closing = True
+            self._give(exchange.request, verdict)
+
+    def _wait_for(self, exchange: Exchange, later: Later) -> None:
+        exchange.later = later
+        self._service.working += 1
+        later.attach(self._wake)
+
+    def _wake(self) -> None:
+        """A Later was answered, on whatever thread."""
+        self._service.reactor.call_from_outside(self._resume)
+
+    # The Connection's:
+
+    def _resume(self) -> None:
+        """Go on where we waited."""
+        raise NotImplementedError
+
+    def owed_bytes(self) -> int:
+        raise NotImplementedError
+
+    def send_soon(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def close_soon(self) -> None:
+        raise NotImplementedError
+
+    def _ask(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """Call into the handler. What it raises is logged and becomes a 500; if it holds up the loop it is named."""
+        began = monotonic()
+        try:
+            answer = ask(*arguments)
+        except Exception:
+            log.exception("handler %s raised; answered 500", self._service.name)
+            answer = _FAILED
+        took = monotonic() - began
+        if took > SLOW:
+            log.warning("handler %s held the loop for %.0f ms", self._service.name, took * 1000)
+        return answer
+
+    def _give(self, request: Request, answer: Any) -> None:
+        """Here is the answer, or the promise of one."""
+        if isinstance(answer, Response):
+            self._respond(request, answer)
+        elif isinstance(answer, Later):
+            if self._exchange is None:
+                self._exchange = Exchange(request, self._service.reactor.now)
+            self._wait_for(self._exchange, answer)
+        elif isinstance(answer, Upgrade):
+            self._upgrade(request, answer)
+        else:
+            self._fail(request, f"returned {type(answer).__name__}, not a Response, Later or Upgrade")
+
+    def _fail(self, request: Request, fault: str) -> None:
+        log.error("handler %s %s; answered 500", self._service.name, fault)
+        self._respond(request, _FAILED)
+
+    def _respond(self, request: Request, response: Response) -> None:
+        service = self._service
+        outbox = self._outbox
+        keep = (
+            request.preamble.keep_alive
+            and not self._is_closing
+            and not service.is_draining
+            and self._served != service.settings.limit_requests_per_connection
+        )
+        if not reply(outbox, request, response, service.stamp, keep):
+            self._is_closing = True
+        if service.access_log is not None:
+            began = service.reactor.now if self._exchange is None else self._exchange.began
+            if outbox.source is None:
+                service.access_log.answered(request, response.status, response.length or 0, began)
+            else:
+                self._unlogged = (request, response.status, outbox.sent + outbox.size, began)
+
+    def _log_source(self, is_whole: bool) -> None:
+        """The source of an answer is done, or given up: now its size is known."""
+        if self._unlogged is not None and self._service.access_log is not None:
+            request, status, before, began = self._unlogged
+            self._unlogged = None
+            size = max(self._outbox.sent - before, 0)
+            self._service.access_log.answered(request, status, size, began, is_whole)
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """What came cannot be taken: say why, unless something else has been said; then close."""
+        exchange, self._exchange = self._exchange, None
+        is_answered = self._is_closing or (exchange is not None and exchange.is_answered)
+        self._is_closing = True
+        if exchange is not None:
+            self._quietly(exchange.abandon)
+        if is_answered:
+            return
+        is_head = exchange is not None and exchange.request.method == "HEAD"
+        service = self._service
+        self._outbox.add(refusal(error, service.stamp, is_head))
+        if service.access_log is not None:
+            service.access_log.refused(self.origin, error)
+
+    def _upgrade(self, request: Request, upgrade: Upgrade) -> None:
+        """From here on the bytes are another protocol's."""
+        preamble = request.preamble
+        offered = [name.strip() for name in request.headers.get("upgrade", "").lower().split(",")]
+        is_asked = not preamble.is_old and b"upgrade" in preamble.options and upgrade.name.lower() in offered
+        if self._exchange is not None or not (is_asked if upgrade.name else request.method == "CONNECT"):
+            self._fail(request, f"answered with an upgrade to {upgrade.name!r} that was not asked for")
+            return
+        self._outbox.add(switching(upgrade, self._service.stamp))
+        self._protocol = upgrade.protocol
+        if self._service.access_log is not None:
+            self._service.access_log.answered(request, 101 if upgrade.name else 200, 0, self._service.reactor.now)
+        self._link = ConnectionLink(self)
+        self._ask_protocol(upgrade.protocol.on_connect, self._link)
+
+    def _feed_protocol(self, protocol: UpgradedProtocol) -> bool:
+        data, self._inbox, self._at = bytes(self._inbox[self._at :]), b"", 0
+        if data and not self._is_closing:
+            self._ask_protocol(protocol.feed, data)
+        return False
+
+    def _ask_protocol(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call into an upgraded protocol; what it raises ends the connection."""
+        try:
+            call(*arguments)
+        except Exception:
+            log.exception("protocol %s raised; closing", type(self._protocol).__name__)
+            self._is_closing = True
+
+    def _quietly(self, call: Callable[[], None]) -> None:
+        """Tell a handler that something is over; what it raises is logged and changes nothing."""
+        try:
+            call()
+        except Exception:
+            log.exception("handler %s raised in %s", self._service.name, getattr(call, "__qualname__", call))

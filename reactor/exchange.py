@@ -1,0 +1,98 @@
+"""An exchange: one request whose body or whose answer is not complete yet.
+
+A request without a body that is answered at once, which is nearly every one, never needs it.
+"""
+
+from .answers import BodySink, Handler, Later
+from .http1.body import ChunkedBody, LengthBody
+from .http1.errors import ProtocolError
+from .http1.framing import CHUNKED
+from .http1.request import Request
+from .answers import Answer, Response
+
+
+class Exchange:
+    """Attributes: `request`; `decoder` (of its body; None where there is none to come); `sink` (where the
+    payload goes); `later` (what the handler promised and is waited for, or None); `is_paused` (`later` is the
+    sink's, not the answer); `is_answered`; `received` (bytes of payload); `began` (seconds, the reactor's).
+    """
+
+    __slots__ = ("began", "decoder", "is_answered", "is_paused", "later", "received", "request", "sink")
+
+    def __init__(self, request: Request, began: float) -> None:
+        self.request = request
+        self.began = began
+        self.decoder: LengthBody | ChunkedBody | None = None
+        self.sink: BodySink = DISCARD
+        self.later: Later | None = None
+        self.is_paused = False
+        self.is_answered = False
+        self.received = 0
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the next bytes belong to its body and may be taken now."""
+        return self.later is None and self.decoder is not None and not self.decoder.is_complete
+
+    def expect_body(self, sink: BodySink, limit: int) -> None:
+        """Send the body to `sink`; ProtocolError 413 where it is known to be larger than `limit` (bytes, 0: none)."""
+        length = self.request.preamble.length
+        if length == CHUNKED:
+            self.decoder = ChunkedBody(limit)
+        elif limit and length > limit:
+            raise ProtocolError(413, f"the body is larger than {limit} bytes")
+        else:
+            self.decoder = LengthBody(length)
+        self.sink = sink
+
+    def discard_rest(self, limit: int) -> bool:
+        """Throw away what is still to come of the body; False: it is more than `limit` bytes, do not wait for it."""
+        self.is_answered = True
+        self.sink = DISCARD
+        return self.decoder is None or self.decoder.bound(limit)
+
+    def abandon(self) -> None:
+        """The rest will not come, or nobody waits for the answer: tell whom it concerns."""
+        later, self.later = self.later, None
+        sink, self.sink = self.sink, DISCARD
+        if later is not None:
+            later.abandon()
+        sink.abort()
+
+
+class Collector:
+    """The sink of a handler that did not ask for another: the whole body, in memory."""
+
+    __slots__ = ("_handler", "_pieces", "_request")
+
+    def __init__(self, handler: Handler, request: Request) -> None:
+        self._handler = handler
+        self._request = request
+        self._pieces: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def finish(self) -> Answer:
+        self._request.body = b"".join(self._pieces)
+        self._pieces.clear()
+        return self._handler(self._request)
+
+    def abort(self) -> None:
+        self._pieces.clear()
+
+
+class _Discard:
+    """The sink of a body that nobody wants."""
+
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> None: ...
+
+    def finish(self) -> Answer:
+        return Response(500)  # not reached: what is discarded was answered before
+
+    def abort(self) -> None: ...
+
+
+DISCARD = _Discard()

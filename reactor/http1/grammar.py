@@ -1,0 +1,52 @@
+"""The productions of RFC 9110 and RFC 9112 as bytes regexes, each under its ABNF.
+
+Law: wire data is bytes and is matched whole. Every repetition over peer input is possessive (`*+`, `++`), so
+a match takes time linear in its input: there is nothing to backtrack into.
+"""
+
+import re
+
+# token = 1*tchar                                                                      RFC 9110 5.6.2
+# tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+TOKEN = re.compile(_TOKEN)
+
+# field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB               RFC 9110 5.5
+_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
+VALUE = re.compile(_VALUE)
+
+# field-line = field-name ":" OWS field-value OWS; obs-fold is not among what we take   RFC 9112 5
+FIELD_LINE = re.compile(rb"(%b):[ \t]*+(%b)\r\n" % (_TOKEN, _VALUE))
+FIELD_BLOCK = re.compile(rb"(?:%b:%b\r\n)*+" % (_TOKEN, _VALUE))
+
+# request-line = method SP request-target SP HTTP-version                               RFC 9112 3
+# The target is any VCHAR but "#": what RFC 3986 forbids beyond that (| ^ { } ") browsers do send.
+_TARGET = rb'[!"$-~]++'
+TARGET = re.compile(_TARGET)
+REQUEST_LINE = re.compile(rb"(%b) (%b) HTTP/1\.[0-9]\r\n" % (_TOKEN, _TARGET))
+
+# HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive                             RFC 9112 2.3
+VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
+
+# What no head may contain, wherever the head is cut: a control byte but HTAB, a bare LF, a bare CR.
+HEAD_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?=[^\n])")
+
+# uri-host [ ":" port ]; a comma would be legal in a reg-name and is refused:           RFC 9110 7.2, RFC 3986 3.2.2
+# two Host values joined by somebody on the way look like that.
+_HOST = rb"(?:\[[0-9A-Fa-f:.]{2,45}+\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)"
+HOST = re.compile(rb"%b(?::([0-9]*+))?+" % _HOST)
+
+# absolute-form = scheme "://" authority [ path ] [ "?" query ], scheme http or https   RFC 9112 3.2.2
+ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?+://([^/?]*+)([^?]*+)(.*+)")
+
+# Content-Length = 1*DIGIT; bytes regexes know no Unicode digits                        RFC 9110 8.6
+DIGITS = re.compile(rb"[0-9]++")
+
+# #element: a list of tokens, empty elements allowed to a recipient                     RFC 9110 5.6.1
+TOKEN_LIST = re.compile(rb"[ \t,]*+(?:%b[ \t]*+(?:,[ \t,]*+|\Z))*+" % _TOKEN)
+
+# chunk = chunk-size [ chunk-ext ] CRLF                                                 RFC 9112 7.1
+# chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] ), taken without the BWS
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_EXTENSION = rb";%b(?:=(?:%b|%b))?+" % (_TOKEN, _TOKEN, _QUOTED)
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]++)((?:%b)*+)\r\n" % _EXTENSION)

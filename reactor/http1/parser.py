@@ -1,0 +1,158 @@
+"""The head parser: finds where a head ends, takes it, or says why not.
+
+Law: `take` returns a Request, or None for "more, please", or raises ProtocolError; after an error nothing
+more is parsed. How the bytes were cut never matters, and those of a head that is not complete yet are
+searched once.
+"""
+
+import re
+
+from .errors import ProtocolError
+from .grammar import ABSOLUTE_FORM, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
+from .request import HeadLimits, Origin, Preamble, Request, is_host
+
+# Empty lines that some clients send behind a body. RFC 9112 2.2 says "at least one"; four are a few.
+BLANK_LINES = 4
+
+METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT")}
+
+_SLASH = 0x2F
+
+
+class HeadParser:
+    """The request heads of one connection, one after the other.
+
+    Attribute `end`: the index behind the head that `take` returned last.
+    """
+
+    __slots__ = ("_is_line_valid", "_limits", "_origin", "_preamble", "_searched", "end")
+
+    def __init__(self, limits: HeadLimits, origin: Origin) -> None:
+        self._limits = limits
+        self._origin = origin
+        self._preamble: Preamble | None = None  # the last one, to compare with
+        self._searched = 0  # bytes of an incomplete head that hold neither its end nor a fault
+        self._is_line_valid = False  # of that head, whether its request line is here and was found valid
+        self.end = 0
+
+    def take(self, data: bytes | bytearray, start: int) -> Request | None:
+        """The request whose head begins at `data[start]`; None where it does not end in `data`.
+
+        After None, call it with the same bytes again and those that came behind them.
+        """
+        if self._searched and not self._has_end(data, start):
+            return None
+        line = REQUEST_LINE.match(data, start)
+        if line is None:
+            begin = skip_blank_lines(data, start)
+            if begin > start:
+                return self._take_behind_blank_lines(data, start, begin)
+            return self._wait(data, start)
+        end = data.find(b"\r\n\r\n", line.end() - 2) + 2
+        if end == 1:
+            return self._wait(data, start)
+        return self._complete(data, start, line, end)
+
+    def _complete(self, data: bytes | bytearray, start: int, line: re.Match[bytes], end: int) -> Request:
+        """The request whose request line is `line`, and whose last line ends at `end`."""
+        limits = self._limits
+        line_end = line.end()
+        self.end = end + 2
+        if self.end - start > limits.head or line_end - start > limits.request_line:
+            self._check_size(data, start, end + 2)
+        name, target = line.groups()
+        method = METHODS.get(name) or name.decode("ascii")
+        raw = data[line_end - 10 : end]  # from "HTTP/1.1" on
+        preamble = self._preamble
+        if preamble is None or preamble.raw != raw:
+            preamble = self._preamble = Preamble(bytes(raw), limits)
+        if target[0] != _SLASH or method == "CONNECT":
+            check_target(method, target, preamble)
+        return Request(method, target, preamble, self._origin)
+
+    def _take_behind_blank_lines(self, data: bytes | bytearray, start: int, begin: int) -> Request | None:
+        request = self.take(data, begin) if begin < len(data) else None
+        if request is None and self._searched:
+            self._searched += begin - start
+        return request
+
+    def _has_end(self, data: bytes | bytearray, start: int) -> bool:
+        """Search what is new of an incomplete head for its end; True: parse it, from its beginning."""
+        if data.find(b"\r\n\r\n", start + max(self._searched - 3, 0)) < 0:
+            self._wait(data, start)
+            return False
+        self._searched = 0
+        self._is_line_valid = False
+        return True
+
+    def _wait(self, data: bytes | bytearray, start: int) -> None:
+        """Make sure that what is here of an incomplete head can still become one."""
+        begin = start + max(self._searched - 1, 0)
+        if not self._is_line_valid and (line_end := data.find(b"\r\n", begin)) >= 0:
+            first = skip_blank_lines(data, start)
+            if first > line_end:
+                line_end = data.find(b"\r\n", first)
+            if line_end >= 0:
+                if REQUEST_LINE.match(data, first) is None:
+                    raise refuse_line(bytes(data[first:line_end]), self._limits)
+                self._is_line_valid = True
+        if HEAD_FAULT.search(data, begin):
+            raise ProtocolError(400, "a bare CR or LF or a control byte in the head")
+        self._check_size(data, start, len(data))
+        self._searched = len(data) - start
+
+    def _check_size(self, data: bytes | bytearray, start: int, end: int) -> None:
+        """Refuse `data[start:end]`, a head or the beginning of one, if it is too large."""
+        limits = self._limits
+        line_end = data.find(b"\r\n", start, start + limits.request_line)
+        if line_end < 0 and end - start > limits.request_line:
+            raise ProtocolError(414, f"the request line is longer than {limits.request_line} bytes")
+        if end - start > limits.head:
+            raise ProtocolError(431, f"the head is larger than {limits.head} bytes")
+
+
+def skip_blank_lines(data: bytes | bytearray, start: int) -> int:
+    """The index behind the empty lines at `start`; ProtocolError 400 where they are more than a few."""
+    at = start
+    while data.startswith(b"\r\n", at):
+        at += 2
+    if at - start > 2 * BLANK_LINES:
+        raise ProtocolError(400, f"more than {BLANK_LINES} empty lines before a request line")
+    return at
+
+
+def check_target(method: str, target: bytes, preamble: Preamble) -> None:
+    """The rarer three of the four request-target forms (RFC 9112 3.2); the first begins with a slash."""
+    if method == "CONNECT":
+        if not is_host(target) or b":" not in target.rpartition(b"]")[2] or target.endswith(b":"):
+            raise ProtocolError(400, "CONNECT takes host:port and nothing else")
+    elif target == b"*":
+        if method != "OPTIONS":
+            raise ProtocolError(400, 'the target "*" is for OPTIONS only')
+    else:
+        absolute = ABSOLUTE_FORM.fullmatch(target)
+        if absolute is None:
+            raise ProtocolError(400, "the target is neither a path nor a URL of scheme http or https")
+        if not is_host(absolute[1]):
+            raise ProtocolError(400, "the target's authority is not a name or an address with an optional port")
+        if preamble.headers.raw(b"host") == b"":
+            raise ProtocolError(400, "an empty Host field with a target that has an authority")
+
+
+def refuse_line(line: bytes, limits: HeadLimits) -> ProtocolError:
+    """Say what is wrong with `line`, a request line (without its CRLF) that is not one."""
+    if HEAD_FAULT.search(line + b"\r\n"):
+        return ProtocolError(400, "a bare CR or LF or a control byte in the request line")
+    if len(line) + 2 > limits.request_line:
+        return ProtocolError(414, f"the request line is longer than {limits.request_line} bytes")
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        return ProtocolError(400, "a request line is a method, a target and a version with one space between them")
+    method, target, version = parts
+    if TOKEN.fullmatch(method) is None:
+        return ProtocolError(400, "the method is not a token")
+    if TARGET.fullmatch(target) is None:
+        return ProtocolError(400, 'the target is empty or has a "#" or a byte that is not visible ASCII')
+    if VERSION.fullmatch(version) is None:
+        return ProtocolError(400, "the version is not HTTP/ with a digit, a dot and a digit")
+    return ProtocolError(505, "the version of HTTP spoken here is 1.1 (and 1.0)")

@@ -1,0 +1,173 @@
+"""Request heads: bytes in, Request out.
+
+Law: a head is taken whole or refused; nothing is guessed and nothing repaired. What stands behind the target
+(version and fields) is compared with the connection's previous one as a single piece of bytes, and only
+parsed where it differs: most clients repeat themselves.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from .errors import ProtocolError
+from .fields import Headers, list_tokens, parse_fields
+from .framing import body_length
+from .grammar import HOST
+from .query import Query, percent_decode
+
+
+class HeadLimits(NamedTuple):
+    """What a head may measure."""
+
+    head: int = 32 * 1024  # bytes, from the request line through the empty line
+    request_line: int = 8 * 1024  # bytes, CRLF included
+    fields: int = 100  # lines
+
+
+class Preamble:
+    """What stands behind the target, through the last field line, and all that follows from it.
+
+    Attributes: `raw` (the bytes), `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or
+    CHUNKED), `options` (the Connection field's, a list of bytes), `keep_alive` (whether the peer wants it),
+    `is_old` (HTTP/1.0), `expects_continue`. Raises ProtocolError.
+    """
+
+    __slots__ = ("expects_continue", "headers", "is_old", "keep_alive", "length", "options", "raw", "version")
+
+    def __init__(self, raw: bytes, limits: HeadLimits) -> None:
+        self.raw = raw
+        self.version = raw[:8]
+        self.is_old = self.version == b"HTTP/1.0"
+        self.headers = headers = parse_fields(raw, 10, limits.fields)
+        host = headers.raw(b"host")
+        if host is None:
+            if not self.is_old:
+                raise ProtocolError(400, "an HTTP/1.1 request without a Host field")
+        elif host and not is_host(host):
+            raise ProtocolError(400, "Host is not a name or an address with an optional port")
+        self.length = body_length(self.version, headers)
+        self.options = list_tokens(headers.raw(b"connection") or b"") or []
+        self.keep_alive = b"close" not in self.options and (not self.is_old or b"keep-alive" in self.options)
+        expectation = None if self.is_old else headers.raw(b"expect")  # RFC 9110 10.1.1: ignored in HTTP/1.0
+        self.expects_continue = expectation is not None
+        if expectation is not None and expectation.lower() != b"100-continue":
+            raise ProtocolError(417, "the only expectation that can be met here is 100-continue")
+
+
+class Origin:
+    """Who is at the other end: `address` as the socket gave it, `scheme` "http" or "https"."""
+
+    __slots__ = ("address", "scheme")
+
+    def __init__(self, address: object = None, scheme: str = "http") -> None:
+        self.address = address
+        self.scheme = scheme
+
+    @property
+    def peer(self) -> str:
+        """ "192.0.2.1:50212", "[2001:db8::1]:50212", or "unix" for a Unix socket."""
+        if isinstance(self.address, tuple):
+            host, port = self.address[:2]
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return "unix"
+
+
+_NOBODY = Origin()
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+_ABSOLUTE_PATH = re.compile(rb"[^/?]*+//[^/?]*+(.*+)")
+
+
+class Request:
+    """One request, as a handler sees it. Text is decoded when it is asked for.
+
+    Attributes: `method` (str), `target` (bytes, as sent), `headers` (Headers), `body` (bytes, complete),
+    `trailers` (Headers or None), `origin` (Origin), `params` (what a router found in the path, by name),
+    `root` (str: the prefix under which a router mounted the handler; "" at the top).
+    """
+
+    __slots__ = ("_path", "_query", "body", "headers", "method", "origin", "params", "preamble", "root", "target",
+                 "trailers")  # fmt: skip
+
+    def __init__(self, method: str, target: bytes, preamble: Preamble, origin: Origin = _NOBODY) -> None:
+        self.method = method
+        self.target = target
+        self.preamble = preamble
+        self.headers = preamble.headers
+        self.origin = origin
+        self.body = b""
+        self.trailers: Headers | None = None
+        self.params = _NO_PARAMS
+        self.root = ""
+        self._path: str | None = None
+        self._query: Query | None = None
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded, below `root`; "*" for OPTIONS of the whole server."""
+        if self._path is None:
+            self._path = percent_decode(self._origin_form().partition(b"?")[0])
+        return self._path
+
+    @property
+    def query(self) -> Query:
+        """The parameters behind the "?"."""
+        if self._query is None:
+            self._query = Query(self._origin_form().partition(b"?")[2])
+        return self._query
+
+    @property
+    def host(self) -> str:
+        """The authority that was asked for: the target's, which wins over the Host field's (RFC 9112 3.2.2)."""
+        if self.method == "CONNECT":
+            return self.target.decode("ascii")
+        if self.target[:1] in b"/*":
+            return self.headers.get("host", "")
+        return self.target.partition(b"//")[2].replace(b"?", b"/").partition(b"/")[0].decode("ascii")
+
+    @property
+    def version(self) -> str:
+        """ "HTTP/1.1", as sent."""
+        return self.preamble.version.decode("ascii")
+
+    @property
+    def peer(self) -> str:
+        """Who asks: "192.0.2.1:50212", "[2001:db8::1]:50212" or "unix"."""
+        return self.origin.peer
+
+    @property
+    def scheme(self) -> str:
+        """ "http", or "https" where the connection is encrypted."""
+        return self.origin.scheme
+
+    def below(self, prefix: str) -> "Request":
+        """This request as a handler mounted at `prefix` sees it: `root` longer, `path` shorter by it.
+
+        The two share everything else at the moment of the call.
+        """
+        inner = Request(self.method, self.target, self.preamble, self.origin)
+        inner.body, inner.trailers, inner.params, inner._query = self.body, self.trailers, self.params, self._query
+        inner.root = self.root + prefix
+        inner._path = self.path[len(prefix) :] or "/"
+        return inner
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.target.decode('ascii')}>"
+
+    def _origin_form(self) -> bytes:
+        """Path and query, whatever form the target has."""
+        target = self.target
+        if target[:1] == b"/":
+            return target
+        absolute = _ABSOLUTE_PATH.fullmatch(target)
+        if absolute is None:  # asterisk-form, or CONNECT's authority-form, which has no path
+            return target if target == b"*" else b""
+        if not absolute[1] and self.method == "OPTIONS":
+            return b"*"  # RFC 9112 3.2.4
+        return absolute[1] if absolute[1][:1] == b"/" else b"/" + absolute[1]
+
+
+def is_host(value: bytes) -> bool:
+    """Whether `value` is `uri-host [ ":" port ]`, not empty, its port in range."""
+    match = HOST.fullmatch(value)
+    return match is not None and (not match[1] or (len(match[1]) <= 5 and int(match[1]) <= 65535))

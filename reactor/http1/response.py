@@ -1,0 +1,183 @@
+"""Responses: what handlers hand us, checked; and their heads, encoded.
+
+Law: a Response is a value, checked when it is made (so that the traceback shows the handler's line) and never
+changed; its head is encoded once, however often it is sent. Framing, `Connection` and `Date` are the
+server's: no byte that a handler gives reaches the wire as anything but a field value or a body.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any, BinaryIO, Union
+
+from .grammar import TOKEN, VALUE
+
+REASONS = {
+    101: "Switching Protocols", 200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information",
+    204: "No Content", 205: "Reset Content", 206: "Partial Content", 207: "Multi-Status", 300: "Multiple Choices",
+    301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
+    308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
+    404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
+    408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required", 412: "Precondition Failed",
+    413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type", 416: "Range Not Satisfiable",
+    417: "Expectation Failed", 418: "I'm a Teapot", 421: "Misdirected Request", 422: "Unprocessable Content",
+    423: "Locked", 424: "Failed Dependency", 425: "Too Early", 426: "Upgrade Required", 428: "Precondition Required",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large", 451: "Unavailable For Legal Reasons",
+    500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Gateway Timeout", 505: "HTTP Version Not Supported", 507: "Insufficient Storage",
+}  # fmt: skip  # RFC 9110 15 and the IANA registry
+
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n".encode() for code, reason in REASONS.items()}
+
+# What the server decides, and what a handler says instead.
+_OURS = {
+    "connection": "it is the server's", "content-length": "it follows from the body; for an iterator give length=",
+    "content-type": "give content_type=", "date": "it is the server's", "keep-alive": "it is the server's",
+    "trailer": "trailers are not sent", "transfer-encoding": "it follows from the body",
+    "upgrade": "return an Upgrade",
+}  # fmt: skip
+
+
+class FileBody:
+    """`length` bytes of an open binary `file`, from `offset` on; the server closes it when it has left."""
+
+    __slots__ = ("file", "length", "offset")
+
+    def __init__(self, file: BinaryIO, offset: int = 0, length: int | None = None) -> None:
+        self.file = file
+        self.offset = offset
+        if length is None:
+            length = file.seek(0, 2) - offset
+        if offset < 0 or length < 0:
+            raise ValueError(f"a FileBody begins at 0 or later and has 0 bytes or more, not {offset} and {length}")
+        self.length = length
+
+    def close(self) -> None:
+        self.file.close()
+
+
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+Body = Union[bytes, bytearray, memoryview, str, BinaryIO, FileBody, Iterable[Any]]
+
+
+class Response:
+    """One final answer: `Response(status, body, headers, content_type=…, length=…)`.
+
+    `status`: an int, 200 to 599. `body`: bytes; text, sent as UTF-8; an open binary file or a FileBody, sent
+    from where it stands and closed; or an iterable of bytes, pulled piece by piece as the client takes them
+    (a piece may be a Later), whose `close()` is called when it is done with. `headers`: a mapping or pairs of
+    str. `content_type` has a default for text and bytes. `length`: what an iterable will give in all, where
+    known: else it is sent chunked. Raises ValueError or TypeError for what must not be sent.
+
+    The same Response may be returned any number of times, unless its body is a file or an iterator.
+    """
+
+    __slots__ = ("_body", "_headers", "_length", "_status", "_wire_head")
+
+    status: int = property(attrgetter("_status"))  # type: ignore[assignment]  # C-level, read-only
+    headers: tuple[tuple[str, str], ...] = property(attrgetter("_headers"))  # type: ignore[assignment]  # read-only
+    body: bytes | FileBody | Iterator[Any] = property(attrgetter("_body"))  # type: ignore[assignment]  # read-only
+    length: int | None = property(attrgetter("_length"))  # type: ignore[assignment]  # read-only
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: Body = b"",
+        headers: Fields = (),
+        *,
+        content_type: str | None = None,
+        length: int | None = None,
+    ) -> None:
+        if type(status) is not int or not 200 <= status <= 599:
+            raise ValueError(f"a final status is an int from 200 to 599, not {status!r}")
+        if content_type is None:
+            content_type = default_content_type(body)
+        self._status = status
+        self._headers = check_headers(headers, content_type)
+        self._wire_head: bytes | None = None
+        self._body: bytes | FileBody | Iterator[Any]
+        if type(body) is bytes:
+            self._body = body
+            self._length = len(body)
+        else:
+            self._body, self._length = _take_body(body, length)
+        if status in (204, 304) and self._length != 0:
+            raise ValueError(f"a {status} has no body")
+
+    def with_headers(self, headers: Fields) -> "Response":
+        """This response with `headers` behind its own; shares the body."""
+        other = Response.__new__(Response)
+        other._status, other._body, other._length = self._status, self._body, self._length
+        other._headers = self._headers + check_headers(headers, None)
+        other._wire_head = None
+        return other
+
+    def wire_head(self) -> bytes:
+        """Status line and the handler's fields and, where known, Content-Length; encoded once."""
+        head = self._wire_head
+        if head is None:
+            line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
+            fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers]).encode("latin-1")
+            if self._length is None or self._status in (204, 304):  # RFC 9110 8.6: none in a 204
+                head = line + fields
+            else:
+                head = b"%bContent-Length: %d\r\n%b" % (line, self._length, fields)
+            self._wire_head = head
+        return head
+
+    def __repr__(self) -> str:
+        return f"<Response {self._status}, {'some' if self._length is None else self._length} bytes>"
+
+
+def default_content_type(body: Body) -> str | None:
+    if isinstance(body, str):
+        return "text/plain; charset=utf-8"
+    if isinstance(body, (bytes, bytearray, memoryview)) and not body:
+        return None
+    return "application/octet-stream"
+
+
+def check_headers(headers: Fields, content_type: str | None) -> tuple[tuple[str, str], ...]:
+    """`headers` as pairs that may be sent, `content_type` in front; raises ValueError for one that may not."""
+    pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    for name, value in pairs:
+        _check_header(name, value)
+        if name.lower() in _OURS:
+            raise ValueError(f"a handler does not set {name}: {_OURS[name.lower()]}")
+    if content_type is not None:
+        _check_header("Content-Type", content_type)
+        pairs = (("Content-Type", content_type), *pairs)
+    return pairs
+
+
+def _check_header(name: object, value: object) -> None:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
+    try:
+        is_sound = TOKEN.fullmatch(name.encode("ascii")) and VALUE.fullmatch(value.encode("latin-1"))
+    except UnicodeEncodeError:
+        is_sound = None
+    if not is_sound:
+        raise ValueError(f"a header has a token for a name and no CR, LF, NUL or non-Latin-1 in it: {name!r}: {value!r}")
+
+
+def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Iterator[Any], int | None]:
+    """`body`, which is not bytes, as one of the three kinds we send, and its length where known."""
+    if isinstance(body, str):
+        body = body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body), len(body)
+    if isinstance(body, FileBody):
+        return body, body.length
+    if hasattr(body, "fileno") and hasattr(body, "seek"):
+        file = FileBody(body, body.tell(), length)
+        return file, file.length
+    if isinstance(body, Mapping) or not hasattr(body, "__iter__"):
+        raise TypeError(f"a body is bytes, str, a binary file or an iterable of bytes, not {type(body).__name__}")
+    if length is not None and length < 0:
+        raise ValueError(f"a length is 0 or more, not {length}")
+    return iter(body), length
+
+
+def encode_head(response: Response, stamp: bytes, connection_field: bytes) -> bytes:
+    """The whole head. `stamp`: the server's own field lines (Date, Server); `connection_field`: its line, or b""."""
+    return b"".join((response.wire_head(), stamp, connection_field, b"\r\n"))

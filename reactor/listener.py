@@ -1,0 +1,113 @@
+"""Listeners: accept in bursts, pause where there is no room, never spin.
+
+Law: a listener that cannot accept is not watched; the kernel queues meanwhile. Room comes back with a closed
+connection, or, where the descriptors ran out, with the next tick.
+"""
+
+import errno
+import logging
+
+from .address import Endpoint
+from .connection import Connection
+from .http1.errors import ProtocolError
+from .http1.request import Origin
+from .loop import READ
+from .reply import refusal
+from .service import Service
+from .transport import RECV_SIZE, Transport
+
+log = logging.getLogger("reactor")
+
+BURST = 64  # connections accepted from one listener in one turn
+
+# No descriptor, no memory: accepting again at once would fail again at once (accept(2)).
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Listener:
+    """Accepts on one endpoint. Attribute `is_exhausted`: accepting failed for want of descriptors or memory."""
+
+    def __init__(self, endpoint: Endpoint, service: Service) -> None:
+        self.endpoint = endpoint
+        self._service = service
+        self._limit = service.settings.connection_limit()
+        self._watched = 0
+        self._has_complained = False
+        self.is_exhausted = False
+
+    def fileno(self) -> int:
+        return self.endpoint.sock.fileno()
+
+    def resume(self) -> None:
+        """Accept, if there is room."""
+        if not self._watched and self._has_room():
+            self.is_exhausted = False
+            self._watched = READ
+            self._service.reactor.watch(self, READ, self._on_readable)
+
+    def pause(self) -> None:
+        """Accept no more, for now."""
+        if self._watched:
+            self._service.reactor.watch(self, 0, self._on_readable, self._watched)
+            self._watched = 0
+
+    def finish(self) -> None:
+        """Take who is in the queue already, then close."""
+        if self._watched:
+            self._on_readable(READ)
+        self.close()
+
+    def close(self) -> None:
+        """Accept no more, ever."""
+        self.pause()
+        self.endpoint.close()
+
+    def _has_room(self) -> bool:
+        return not self._limit or len(self._service.connections) < self._limit
+
+    def _on_readable(self, _ready: int) -> None:
+        for _ in range(BURST):
+            if not self._has_room():
+                self.pause()
+                return
+            try:
+                sock, address = self.endpoint.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._exhausted(error)
+                    return
+                continue  # that client is gone already (ECONNABORTED, EPROTO and their like): the next one
+            self._has_complained = False
+            sock.setblocking(False)
+            self._take(Transport(sock), address)
+
+    def _take(self, transport: Transport, address: object) -> None:
+        service = self._service
+        limit = service.settings.limit_per_client
+        if limit and isinstance(address, tuple):
+            client = address[0]
+            if service.clients.get(client, 0) >= limit:
+                self._turn_away(transport)
+                return
+            service.clients[client] = service.clients.get(client, 0) + 1
+        Connection(service, transport, Origin(address))
+
+    def _turn_away(self, transport: Transport) -> None:
+        """One client has too many connections: say so, if the kernel takes it at once, and close."""
+        error = ProtocolError(503, f"more than {self._service.settings.limit_per_client} connections from one address")
+        try:
+            transport.send(refusal(error, self._service.stamp, is_head=False))
+            transport.recv(RECV_SIZE)  # closing over what was not read would reset the answer away
+        except OSError:
+            pass  # it has gone, or does not listen
+        transport.close()
+
+    def _exhausted(self, error: OSError) -> None:
+        self.pause()
+        if not self._has_complained:
+            self._has_complained = True
+            log.error("cannot accept on %s: %s; trying again every second", self.endpoint.url, error.strerror)
+        self.is_exhausted = True
+        self._service.reactor.keeps_time = True  # the tick resumes us

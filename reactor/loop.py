@@ -1,0 +1,185 @@
+"""The reactor: waits for descriptors, calls what is bound to them. An event loop one can hold in the head.
+
+A *turn* is: select, read the clock once, tick if a second has passed, call back whoever is ready, then
+whoever was put off by `call_soon`. Law: it knows no HTTP; it sleeps until something is due, and with
+nothing to keep time for it has no timeout at all; a callback that raises costs its own handle, not the loop.
+"""
+
+import logging
+import selectors
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+TICK = 1.0  # seconds; deadlines are looked at this often
+
+log = logging.getLogger("reactor")
+
+Callback = Callable[[int], None]
+
+
+class Handle(Protocol):
+    """What can be watched: it has a descriptor, and `close` ends it, whatever state it is in."""
+
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Reactor:
+    """One selector, one thread.
+
+    Attributes: `now` (seconds, monotonic, read once a turn); `on_tick` (called about once a second while
+    `keeps_time`, and at the first turn after a sleep; before the turn's callbacks); `keeps_time` (a bool that
+    whoever has deadlines sets, so that the reactor wakes for the tick).
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._selector = selector if selector is not None else selectors.DefaultSelector()
+        self._clock = clock
+        self._soon: deque[Callable[[], None]] = deque()
+        self._is_running = False
+        self._next_tick = 0.0
+        self._thread: int | None = None
+        self.now = clock()
+        self.on_tick: Callable[[], None] | None = None
+        self.keeps_time = False
+        self._waker = Waker()
+        self.watch(self._waker, READ, self._waker.on_readable)
+
+    def watch(self, handle: Handle, events: int, callback: Callback, before: int = 0) -> None:
+        """Call `callback(ready)` when `handle` is ready for `events` (READ | WRITE; 0: no more).
+
+        `before` is what it was watched for until now, which its owner knows and a selector need not be asked.
+        """
+        if not before:
+            if events:
+                self._selector.register(handle, events, callback)
+        elif events:
+            self._selector.modify(handle, events, callback)
+        else:
+            self._selector.unregister(handle)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call `callback` at the end of this turn, or of the next if this one is there already.
+
+        From another thread use `call_from_outside`.
+        """
+        self._soon.append(callback)
+
+    def call_from_outside(self, callback: Callable[[], None]) -> None:
+        """`call_soon` for any thread: wakes the reactor if it may be asleep."""
+        self._soon.append(callback)
+        if threading.get_ident() != self._thread:
+            self._waker.wake()
+
+    @property
+    def signal_fd(self) -> int:
+        """What `signal.set_wakeup_fd` takes, so that a signal ends the sleep."""
+        return self._waker.signal_fd
+
+    def run(self) -> None:
+        """Turn until `stop`."""
+        self._is_running = True
+        self._thread = threading.get_ident()
+        try:
+            while self._is_running:
+                self.turn()
+        finally:
+            self._thread = None
+
+    def stop(self) -> None:
+        """Let `run` return when this turn is over. From another thread: `call_from_outside(reactor.stop)`."""
+        self._is_running = False
+
+    def turn(self) -> None:
+        """One turn; blocks until something is due."""
+        if self._soon:
+            timeout: float | None = 0
+        elif self.keeps_time:
+            timeout = max(self._next_tick - self._clock(), 0)
+        else:
+            timeout = None
+        ready = self._selector.select(timeout)
+        self.now = now = self._clock()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            if self.on_tick is not None:
+                self.on_tick()
+        for key, events in ready:
+            callback = key.data
+            try:
+                callback(events)
+            except Exception:
+                self._drop(callback, key.fd)
+        for _ in range(len(self._soon)):
+            put_off = self._soon.popleft()
+            try:
+                put_off()
+            except Exception:
+                self._drop(put_off)
+
+    def close(self) -> None:
+        """Give the descriptors back. The reactor cannot be used again."""
+        self._waker.close()
+        self._selector.close()
+
+    def _drop(self, callback: Callable[..., None], fd: int | None = None) -> None:
+        """A callback raised: that is our bug. Log it, and let its handle go, so that it cannot happen for ever."""
+        name = getattr(callback, "__qualname__", repr(callback))
+        log.exception("internal error in %s; closing what it is bound to", name)
+        close = getattr(getattr(callback, "__self__", None), "close", None)
+        try:
+            if close is not None:
+                close()
+        except Exception:
+            log.exception("internal error in closing what %s is bound to", name)
+        key = None if fd is None else self._selector.get_map().get(fd)
+        if key is not None and key.data == callback:
+            self._selector.unregister(key.fd)
+
+
+class Waker:
+    """A socket pair that makes the selector return: a byte into the one end is readable at the other."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    @property
+    def signal_fd(self) -> int:
+        """The descriptor for `signal.set_wakeup_fd`."""
+        return self._writer.fileno()
+
+    def wake(self) -> None:
+        try:
+            self._writer.send(b"\0")
+        except BlockingIOError:
+            pass  # it is full of bytes that nobody has read yet: the reactor will wake
+        except OSError:
+            pass  # it is closed: there is nobody to wake
+
+    def on_readable(self, _ready: int) -> None:
+        try:
+            while len(self._reader.recv(4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+

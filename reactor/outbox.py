@@ -1,0 +1,169 @@
+"""The outbox: what we owe the peer, in order, and how it leaves.
+
+Small pieces are joined into one `send`, large ones go by `sendmsg`, files by `sendfile`. At most one *source*
+(a file or an iterator) stands behind the bytes; it is pulled when they have left, which is all the
+backpressure there is. Law: bytes leave in order, each once, and are dropped from here only when the kernel
+has taken them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from .answers import Later
+from .http1.response import FileBody
+from .transport import Transport
+
+JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
+VECTOR_LIMIT = 64  # buffers in one sendmsg; IOV_MAX is 1024, but nothing here comes near
+PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
+FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
+
+
+class BrokenPromise(Exception):
+    """An answer's body gave another length than its head says, or raised: the peer must see it break."""
+
+
+class Source(Protocol):
+    """The body of an answer, a piece at a time."""
+
+    def step(self, outbox: "Outbox", transport: Transport) -> bool:
+        """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
+
+    def close(self) -> None: ...
+
+
+class Outbox:
+    """Attributes: `size` (bytes added and not sent), `source` (Source or None), `waiting` (the Later that the
+    source waits for, or None), `sent` (bytes, ever)."""
+
+    __slots__ = ("_pieces", "sent", "size", "source", "waiting")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes | memoryview] = []
+        self.size = 0
+        self.sent = 0
+        self.source: Source | None = None
+        self.waiting: Later | None = None
+
+    def add(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self.size += len(data)
+
+    def flush(self, transport: Transport) -> None:
+        """Send until the kernel takes no more, nothing is left, or this turn's share is used.
+
+        Raises OSError when the peer is gone, BrokenPromise when the source failed.
+        """
+        pulls = PULLS
+        try:
+            while True:
+                while self.size:
+                    self._send_pieces(transport)
+                if self.source is None or self.waiting is not None or not pulls:
+                    return
+                pulls -= 1
+                if not self.source.step(self, transport):
+                    self.drop_source()
+        except BlockingIOError:
+            return
+
+    def drop_source(self) -> None:
+        """Done with it, or given up."""
+        source, self.source = self.source, None
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.abandon()
+        if source is not None:
+            source.close()
+
+    def _send_pieces(self, transport: Transport) -> None:
+        pieces = self._pieces
+        if len(pieces) == 1:
+            sent = transport.send(pieces[0])
+        elif self.size <= JOIN_LIMIT:
+            pieces[:] = (b"".join(pieces),)
+            sent = transport.send(pieces[0])
+        else:
+            sent = transport.sendmsg(pieces[:VECTOR_LIMIT])
+        self.sent += sent
+        self.size -= sent
+        if not self.size:
+            pieces.clear()
+            return
+        done = 0
+        while sent >= len(pieces[done]):
+            sent -= len(pieces[done])
+            done += 1
+        del pieces[:done]
+        if sent:
+            pieces[0] = memoryview(pieces[0])[sent:]
+
+
+class FileSource:
+    """A file, or part of one, by `sendfile`."""
+
+    __slots__ = ("_body", "_left", "_offset")
+
+    def __init__(self, body: FileBody) -> None:
+        self._body = body
+        self._offset = body.offset
+        self._left = body.length
+
+    def step(self, outbox: Outbox, transport: Transport) -> bool:
+        if not self._left:
+            return False
+        sent = transport.sendfile(self._body.file, self._offset, min(self._left, FILE_SLICE))
+        if not sent:
+            raise BrokenPromise(f"the file ends {self._left} bytes early")
+        self._offset += sent
+        self._left -= sent
+        outbox.sent += sent
+        return True
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class IteratorSource:
+    """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close."""
+
+    __slots__ = ("_is_chunked", "_iterator", "_left")
+
+    def __init__(self, iterator: Iterator[Any], length: int | None, is_chunked: bool) -> None:
+        self._iterator = iterator
+        self._left = length
+        self._is_chunked = is_chunked
+
+    def step(self, outbox: Outbox, transport: Transport) -> bool:
+        try:
+            piece = next(self._iterator, None)
+        except Exception as error:
+            raise BrokenPromise("its iterator raised") from error
+        if isinstance(piece, Later):
+            outbox.waiting = piece
+            return True
+        if piece is None:
+            if self._left:
+                raise BrokenPromise(f"its iterator ended {self._left} bytes early")
+            if self._is_chunked:
+                outbox.add(b"0\r\n\r\n")
+            return False
+        self.take(piece, outbox)
+        return True
+
+    def take(self, piece: Any, outbox: Outbox) -> None:
+        """Add one piece, framed; an empty one is nothing."""
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            raise BrokenPromise(f"its iterator gave {type(piece).__name__}, not bytes")
+        piece = bytes(piece)
+        if self._left is not None:
+            if len(piece) > self._left:
+                raise BrokenPromise(f"its iterator gave {len(piece) - self._left} bytes too many")
+            self._left -= len(piece)
+        if piece:
+            outbox.add(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+
+    def close(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        if close is not None:
+            close()

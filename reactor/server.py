@@ -1,0 +1,208 @@
+"""The server: wires settings, handler, endpoints and reactor together; starts, drains, stops.
+
+Law: nothing is served before everything is open, and everything opened is closed by whoever opened it, in
+whatever way the server ends.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from .access_log import AccessLog
+from .address import Address, AddressError, Endpoint, open_address, parse_address
+from .answers import Handler
+from .datagram import DatagramEndpoint
+from .listener import Listener
+from .loop import Reactor
+from .service import Service, handler_name
+from .settings import Settings
+
+log = logging.getLogger("reactor")
+
+
+class Server:
+    """Serves `handler` on every address of `bind`.
+
+    `bind`: what --bind takes ("127.0.0.1:0", "unix:/run/x.sock", ...), one or several. `access_log`: a text
+    stream, or None for no log. In the foreground `run()`; in a thread of its own `start()` and `stop()`, or a
+    with block. Attributes: `settings`, `reactor`, `endpoints` (open ones), `is_running`.
+
+        with Server(handler, bind="127.0.0.1:0") as server:
+            urllib.request.urlopen(server.url)
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        bind: str | Sequence[str | Address] = "127.0.0.1:8000",
+        settings: Settings | None = None,
+        access_log: TextIO | None = None,
+        *,
+        reuse_port: bool = False,
+    ) -> None:
+        binds: Sequence[str | Address] = [bind] if isinstance(bind, str) else bind
+        self._addresses = [parse_address(each) if isinstance(each, str) else each for each in binds]
+        self.settings = settings if settings is not None else Settings()
+        self.reactor = Reactor()
+        self.endpoints: list[Endpoint] = []
+        self._handler = handler
+        self._reuse_port = reuse_port
+        log_to = AccessLog(self.reactor.call_soon, access_log) if access_log is not None else None
+        self.service = Service(self.reactor, self.settings, handler, log_to)
+        self._listeners: list[Listener] = []
+        self._datagrams: list[DatagramEndpoint] = []
+        self._drain_until: float | None = None
+        self._thread: threading.Thread | None = None
+        self._has_started = False
+
+    # Life.
+
+    def open(self) -> None:
+        """Open every address and start the handler. AddressError says which could not be opened, and why."""
+        try:
+            for address in self._addresses:
+                self.endpoints += open_address(address, backlog=self.settings.backlog, reuse_port=self._reuse_port)
+            for endpoint in self.endpoints:
+                if endpoint.is_datagram and not hasattr(self._handler, "on_datagram"):
+                    raise AddressError(endpoint.url, f"{handler_name(self._handler)} takes no datagrams")
+            startup: Callable[[Server], None] | None = getattr(self._handler, "startup", None)
+            if startup is not None:
+                startup(self)
+            self._has_started = True
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, on_ready: Callable[["Server"], None] | None = None) -> None:
+        """Serve until `drain` or, in the main thread, until SIGTERM or SIGINT. `on_ready` is called when open."""
+        if not self._has_started:
+            self.open()
+        restore = self._catch_signals()
+        try:
+            self._listen()
+            if on_ready is not None:
+                on_ready(self)
+            self.reactor.run()
+        finally:
+            restore()
+            self.close()
+
+    def start(self) -> Self:
+        """Serve in a thread of its own; returns when the addresses are open."""
+        self.open()
+        self._thread = threading.Thread(target=self.run, name="reactor", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Drain, from any thread, and wait until that is done."""
+        self.reactor.call_from_outside(self.drain)
+        if self._thread is not None:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The first address, as a URL without the slash at its end."""
+        return self.endpoints[0].url.rstrip("/")
+
+    # On the reactor's thread.
+
+    def drain(self) -> None:
+        """Stop accepting, let answers under way be finished within timeout_graceful_shutdown, then stop."""
+        if self.service.is_draining:
+            return
+        self.service.is_draining = True
+        for listener in self._listeners:
+            listener.finish()
+        for endpoint in self._datagrams:
+            endpoint.close()
+        for connection in list(self.service.connections):
+            connection.retire()
+        timeout = self.settings.timeout_graceful_shutdown
+        self._drain_until = self.reactor.now + timeout if timeout else None
+        self._on_room()
+
+    def abort(self) -> None:
+        """Stop at once, whatever is under way."""
+        for connection in list(self.service.connections):
+            connection.abort()
+        self.reactor.stop()
+
+    def close(self) -> None:
+        """Give everything back; `run` does it."""
+        for connection in list(self.service.connections):
+            connection.abort()
+        for each in (*self._listeners, *self._datagrams, *self.endpoints):
+            each.close()
+        shutdown: Callable[[], Any] | None = getattr(self._handler, "shutdown", None)
+        if self._has_started and shutdown is not None:
+            try:
+                shutdown()
+            except Exception:
+                log.exception("shutdown of %s raised", self.service.name)
+        self._has_started = False
+        self.reactor.close()
+
+    def _listen(self) -> None:
+        for endpoint in self.endpoints:
+            if endpoint.is_datagram:
+                self._datagrams.append(DatagramEndpoint(endpoint, self.reactor, self._handler))  # type: ignore[arg-type]  # checked in open()
+            else:
+                self._listeners.append(Listener(endpoint, self.service))
+        self.service.on_room = self._on_room
+        self.reactor.on_tick = self._on_tick
+        for each in (*self._listeners, *self._datagrams):
+            each.resume()
+
+    def _on_tick(self) -> None:
+        """Once a second, before the turn's callbacks: the clock first, deadlines after those who just spoke."""
+        self.service.refresh_stamp()
+        self.reactor.call_soon(self._after_tick)
+
+    def _after_tick(self) -> None:
+        self.service.sweep()
+        for listener in self._listeners:
+            if listener.is_exhausted:
+                listener.resume()
+        if self._drain_until is not None and self.reactor.now >= self._drain_until:
+            log.warning("%d connections were not done in time; reset", len(self.service.connections))
+            self.abort()
+        self.reactor.keeps_time = bool(self.service.connections) or any(each.is_exhausted for each in self._listeners)
+
+    def _on_room(self) -> None:
+        """A connection has gone, or the draining has begun."""
+        if self.service.is_draining:
+            if not self.service.connections:
+                self.reactor.stop()
+            return
+        for listener in self._listeners:
+            if not listener.is_exhausted:
+                listener.resume()
+
+    def _catch_signals(self) -> Callable[[], None]:
+        """Let TERM and INT drain, a second INT stop at once; returns what undoes it. Elsewhere than in the main
+        thread, signals are not ours."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        former_fd = signal.set_wakeup_fd(self.reactor.signal_fd, warn_on_full_buffer=False)
+
+        def restore() -> None:
+            signal.set_wakeup_fd(former_fd)
+            for number, action in former.items():
+                signal.signal(number, action)
+
+        return restore
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        is_second = self.service.is_draining and number == signal.SIGINT
+        self.reactor.call_soon(self.abort if is_second else self.drain)

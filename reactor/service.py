@@ -1,0 +1,95 @@
+"""What all connections of one server share: the reactor, the settings, the handler, the clock's second.
+
+Law: it decides nothing about a connection; it counts, and keeps what would else be made anew for each.
+"""
+
+import logging
+from collections.abc import Callable
+from email.utils import formatdate
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from .http1.request import HeadLimits
+from .loop import Reactor
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .access_log import AccessLog
+    from .connection import Connection
+
+log = logging.getLogger("reactor")
+
+
+class Service:
+    """Attributes: `reactor`, `settings`, `handler`, `name` (the handler's), `on_head` (its, or None),
+    `takes_connect` (whether CONNECT is for it), `limits` (of a head), `stamp` (the server's own field lines,
+    made once a second), `access_log` (or None), `connections` (the open ones), `working` (answers being
+    computed elsewhere; at most `limit_concurrency`), `clients` (their number by
+    address, where limit_per_client is set), `is_draining`, `on_room` (called when a connection has gone).
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        settings: Settings,
+        handler: Any,
+        access_log: "AccessLog | None" = None,
+        wall_clock: Callable[[], float] = time,
+    ) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.handler = handler
+        self.name = handler_name(handler)
+        self.on_head = getattr(handler, "on_head", None)
+        self.takes_connect = bool(getattr(handler, "takes_connect", False))
+        self.limits = HeadLimits(
+            settings.limit_head_size or _UNLIMITED,
+            settings.limit_request_line or _UNLIMITED,
+            settings.limit_headers or _UNLIMITED,
+        )
+        self.access_log = access_log
+        self.connections: set[Connection] = set()
+        self.clients: dict[str, int] = {}
+        self.working = 0
+        self.limit_concurrency = settings.limit_concurrency
+        self.is_draining = False
+        self.on_room: Callable[[], None] | None = None
+        self._wall_clock = wall_clock
+        self.stamp = b""
+        self.refresh_stamp()
+
+    def refresh_stamp(self) -> None:
+        """Make `stamp` for the present second (RFC 9110 5.6.7: IMF-fixdate)."""
+        server = b"Server: reactor\r\n" if self.settings.server_header else b""
+        date = b"Date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode() if self.settings.date_header else b""
+        self.stamp = server + date
+
+    def admit(self, connection: "Connection") -> None:
+        self.connections.add(connection)
+        self.reactor.keeps_time = True
+
+    def forget(self, connection: "Connection") -> None:
+        """A connection has closed."""
+        self.connections.discard(connection)
+        address = connection.origin.address
+        if self.clients and isinstance(address, tuple):
+            left = self.clients.pop(address[0], 0) - 1
+            if left > 0:
+                self.clients[address[0]] = left
+        if self.on_room is not None:
+            self.on_room()
+
+    def sweep(self) -> None:
+        """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""
+        now = self.reactor.now
+        for connection in [each for each in self.connections if each.deadline <= now]:
+            connection.expire()
+
+
+_UNLIMITED = 1 << 62
+
+
+def handler_name(handler: object) -> str:
+    """What to call a handler in the log: `hello`, `myapp.views.Upload`."""
+    named = handler if hasattr(handler, "__qualname__") else type(handler)
+    return f"{named.__module__}.{named.__qualname__}"  # type: ignore[attr-defined]  # functions and classes have it

@@ -1,0 +1,42 @@
+"""The states of a connection: it waits for exactly one thing, and its state names it.
+
+Law: the state decides what is watched, for how long, and what runs next. It is derived from what is owed,
+never remembered beside it: see `Connection._derive`.
+
+| state    | watches        | at most                                      | means                                          |
+|----------|----------------|----------------------------------------------|------------------------------------------------|
+| IDLE     | read           | timeout_keep_alive; at first timeout_header  | nothing owed either way                        |
+| HEAD     | read           | timeout_header, from its first byte          | part of a head is here                         |
+| BODY     | read           | timeout_body, and least_rate                 | a head is here, its body is not                |
+| WORK     | read           | the handler's own                            | an answer, or a piece of it, is being computed |
+| FLUSH    | write          | timeout_write, and least_rate                | we owe bytes                                   |
+| DUPLEX   | read and write | timeout_write, and least_rate                | we owe bytes, and a body is still coming       |
+| LINGER   | read           | timeout_linger                               | we sent FIN, wait for theirs and discard       |
+| UPGRADED | as it goes     | the protocol's own                           | the bytes belong to another protocol           |
+| CLOSED   | nothing        | -                                            | the end                                        |
+
+Reading stops (in WORK, DUPLEX and UPGRADED) above a high-water mark, and for good when the peer said goodbye.
+"""
+
+from typing import NamedTuple
+
+from .loop import READ, WRITE
+
+
+class State(NamedTuple):
+    """`watches`: READ | WRITE. `callback`: the Connection's method for when it is ready."""
+
+    name: str
+    watches: int
+    callback: str
+
+
+IDLE = State("IDLE", READ, "_on_readable")
+HEAD = State("HEAD", READ, "_on_readable")
+BODY = State("BODY", READ, "_on_readable")
+WORK = State("WORK", READ, "_on_early")
+FLUSH = State("FLUSH", WRITE, "_on_writable")
+DUPLEX = State("DUPLEX", READ | WRITE, "_on_duplex")
+LINGER = State("LINGER", READ, "_on_leftovers")
+UPGRADED = State("UPGRADED", READ, "_on_protocol")
+CLOSED = State("CLOSED", 0, "")
