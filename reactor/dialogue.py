@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from .answers import Answer, BodySink, Later, Upgrade, UpgradedProtocol
+from .answers import BodySink, Later, Upgrade, UpgradedProtocol
 from .exchange import Collector, Exchange
 from .http1.errors import ProtocolError
 from .http1.parser import HeadParser

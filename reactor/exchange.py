@@ -3,12 +3,12 @@
 A request without a body that is answered at once, which is nearly every one, never needs it.
 """
 
-from .answers import BodySink, Handler, Later
+from .answers import Answer, BodySink, Handler, Later
 from .http1.body import ChunkedBody, LengthBody
 from .http1.errors import ProtocolError
 from .http1.framing import CHUNKED
 from .http1.request import Request
-from .answers import Answer, Response
+from .http1.response import Response
 
 
 class Exchange:

@@ -141,7 +141,8 @@ class Server:
         """Give everything back; `run` does it."""
         for connection in list(self.service.connections):
             connection.abort()
-        for each in (*self._listeners, *self._datagrams, *self.endpoints):
+        closing: list[Listener | DatagramEndpoint | Endpoint] = [*self._listeners, *self._datagrams, *self.endpoints]
+        for each in closing:
             each.close()
         shutdown: Callable[[], Any] | None = getattr(self._handler, "shutdown", None)
         if self._has_started and shutdown is not None:
@@ -160,7 +161,8 @@ class Server:
                 self._listeners.append(Listener(endpoint, self.service))
         self.service.on_room = self._on_room
         self.reactor.on_tick = self._on_tick
-        for each in (*self._listeners, *self._datagrams):
+        resuming: list[Listener | DatagramEndpoint] = [*self._listeners, *self._datagrams]
+        for each in resuming:
             each.resume()
 
     def _on_tick(self) -> None:

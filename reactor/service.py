@@ -92,4 +92,4 @@ _UNLIMITED = 1 << 62
 def handler_name(handler: object) -> str:
     """What to call a handler in the log: `hello`, `myapp.views.Upload`."""
     named = handler if hasattr(handler, "__qualname__") else type(handler)
-    return f"{named.__module__}.{named.__qualname__}"  # type: ignore[attr-defined]  # functions and classes have it
+    return f"{named.__module__}.{named.__qualname__}"

@@ -3,17 +3,17 @@
 Law: the state decides what is watched, for how long, and what runs next. It is derived from what is owed,
 never remembered beside it: see `Connection._derive`.
 
-| state    | watches        | at most                                      | means                                          |
-|----------|----------------|----------------------------------------------|------------------------------------------------|
-| IDLE     | read           | timeout_keep_alive; at first timeout_header  | nothing owed either way                        |
-| HEAD     | read           | timeout_header, from its first byte          | part of a head is here                         |
-| BODY     | read           | timeout_body, and least_rate                 | a head is here, its body is not                |
-| WORK     | read           | the handler's own                            | an answer, or a piece of it, is being computed |
-| FLUSH    | write          | timeout_write, and least_rate                | we owe bytes                                   |
-| DUPLEX   | read and write | timeout_write, and least_rate                | we owe bytes, and a body is still coming       |
-| LINGER   | read           | timeout_linger                               | we sent FIN, wait for theirs and discard       |
-| UPGRADED | as it goes     | the protocol's own                           | the bytes belong to another protocol           |
-| CLOSED   | nothing        | -                                            | the end                                        |
+| state    | watches        | at most                                 | means                                          |
+|----------|----------------|-----------------------------------------|------------------------------------------------|
+| IDLE     | read           | timeout_keep_alive; once timeout_header | nothing owed either way                        |
+| HEAD     | read           | timeout_header, from its first byte     | part of a head is here                         |
+| BODY     | read           | timeout_body, and least_rate            | a head is here, its body is not                |
+| WORK     | read           | the handler's own                       | an answer, or a piece of it, is being computed |
+| FLUSH    | write          | timeout_write, and least_rate           | we owe bytes                                   |
+| DUPLEX   | read and write | timeout_write, and least_rate           | we owe bytes, and a body is still coming       |
+| LINGER   | read           | timeout_linger                          | we sent FIN, wait for theirs and discard       |
+| UPGRADED | as it goes     | the protocol's own                      | the bytes belong to another protocol           |
+| CLOSED   | nothing        | -                                       | the end                                        |
 
 Reading stops (in WORK, DUPLEX and UPGRADED) above a high-water mark, and for good when the peer said goodbye.
 """

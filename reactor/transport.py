@@ -28,7 +28,7 @@ class Transport:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self.recv: Callable[[int], bytes] = sock.recv
-        self.send: Callable[[bytes], int] = sock.send
+        self.send: Callable[[bytes | memoryview], int] = sock.send
         self.sendmsg = sock.sendmsg
 
     def fileno(self) -> int:

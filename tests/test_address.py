@@ -3,12 +3,10 @@
 import errno
 import os
 import re
-import shutil
 import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,6 +15,10 @@ from typing import Any
 import pytest
 
 from reactor.address import Address, AddressError, Endpoint, open_address, parse_address
+from tests.conftest import need
+
+ROOT = Path(__file__).resolve().parent.parent
+ABSTRACT = f"reactor-test-{os.getpid()}"  # the name space is the whole machine's
 
 Serve = Callable[..., list[Endpoint]]
 Refuse = Callable[[int, Callable[[socket.socket, Any], bool]], None]
@@ -64,6 +66,20 @@ def error_of(text: str, **options: Any) -> str:
     with pytest.raises(AddressError) as caught:
         open_address(parse_address(text), **options)
     return str(caught.value)
+
+
+def need_ipv6() -> None:
+    """Skip where there is no ::1."""
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError as error:
+        absent(f"no IPv6 here: {error}")
+
+
+@pytest.fixture
+def ipv6() -> None:
+    need_ipv6()
 
 
 def stale(path: str, kind: int = socket.SOCK_STREAM) -> int:
@@ -186,7 +202,7 @@ def test_what_cannot_be_parsed(text: str, reason: str) -> None:
     [
         ("", f"'': {FORM} 127.0.0.1:8000 or [::1]:8000"),
         ("x\ny", rf"x\ny: {FORM} 127.0.0.1:8000 or [::1]:8000"),
-        ("https://\x1b[2J", r"https://\x1b[2J: TLS is not here yet; write http://\x1b[2J, and let a proxy in front speak TLS"),
+        ("tcpp://\x1b[2J", r"tcpp://\x1b[2J: unknown scheme 'tcpp'; did you mean tcp://\x1b[2J?"),
         ("unix:a\0b", r"unix:a\x00b: a path is missing, as in unix:/run/reactor.sock or unix:@reactor"),
     ],
 )
@@ -199,3 +215,365 @@ def test_abstract_names_are_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(AddressError, match="for Linux only"):
         parse_address("unix:@name")
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "hint"),
+    [
+        ("127.0.0.1:0", "http://127.0.0.1:PORT/", "curl -i http://127.0.0.1:PORT/test"),
+        ("0", "http://127.0.0.1:PORT/", "curl -i http://127.0.0.1:PORT/test"),
+        ("0.0.0.0:0", "http://0.0.0.0:PORT/", "curl -i http://127.0.0.1:PORT/test"),
+        ("[::1]:0", "http://[::1]:PORT/", "curl -i 'http://[::1]:PORT/test'"),
+        ("[::]:0", "http://[::]:PORT/", "curl -i 'http://[::1]:PORT/test'"),
+        ("*:0", "http://[::]:PORT/", "curl -i 'http://[::1]:PORT/test'"),
+        ("unix:a b", "unix:a b", "curl -i --unix-socket 'a b' http://localhost/test"),
+        ("unix:@NAME", "unix:@NAME", "curl -i --abstract-unix-socket NAME http://localhost/test"),
+        ("udp://127.0.0.1:0", "udp://127.0.0.1:PORT", "echo hi | nc -u -w1 127.0.0.1 PORT"),
+        ("udp://*:0", "udp://[::]:PORT", "echo hi | nc -u -w1 ::1 PORT"),
+        ("unixgram:log", "unixgram:log", "echo hi | nc -uU -w1 log"),
+        ("unixgram:@NAME", "unixgram:@NAME", "echo hi | nc -uU -w1 @NAME"),
+    ],
+)
+def test_an_endpoint_is_ready_and_its_hint_reaches_it(
+    serve: Serve, folder: Path, text: str, url: str, hint: str
+) -> None:
+    if "::" in url:
+        need_ipv6()
+    (end,) = serve(text.replace("NAME", ABSTRACT))
+    for shown, wanted in ((end.url, url), (end.curl_hint(), hint)):
+        assert shown == wanted.replace("NAME", ABSTRACT).replace("PORT", str(end.sock.getsockname()[1]))
+    assert (end.sock.getblocking(), end.sock.get_inheritable()) == (False, False)
+    assert end.is_datagram == text.startswith(("udp", "unixgram"))
+    need("nc" if end.is_datagram else "curl")
+    end.sock.settimeout(10)
+    with subprocess.Popen(end.curl_hint(), shell=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        if end.is_datagram:
+            data, sender = end.sock.recvfrom(100)
+            end.sock.sendto(data.upper(), sender)
+        else:
+            sock, _ = end.sock.accept()
+            with sock:
+                assert sock.recv(4096).startswith(b"GET /test HTTP/1.1\r\n")
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHI")
+        assert client.stdout
+        assert client.stdout.read().strip().endswith(b"HI")
+
+
+def test_accepted_sockets_inherit_tcp_nodelay(serve: Serve) -> None:
+    (end,) = serve("127.0.0.1:0")
+    with socket.create_connection(end.sock.getsockname()):
+        end.sock.settimeout(10)
+        with end.sock.accept()[0] as sock:
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_port_in_time_wait_is_free(serve: Serve) -> None:
+    (end,) = serve("127.0.0.1:0")
+    port = port_of(end)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        end.sock.settimeout(10)
+        end.sock.accept()[0].close()  # closed here first: TIME_WAIT is ours
+        assert client.recv(1) == b""
+    end.close()
+    serve(f"127.0.0.1:{port}")
+
+
+@pytest.mark.usefixtures("ipv6")
+@pytest.mark.parametrize(("text", "only"), [("[::]:0", 1), ("[::1]:0", 1), ("*:0", 0), ("udp://*:0", 0)])
+def test_v6only_is_said_always(serve: Serve, text: str, only: int) -> None:
+    (end,) = serve(text)
+    assert end.sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == only
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_dual_stack_serves_both_families_and_v6_leaves_v4_alone(serve: Serve) -> None:
+    (both,) = serve("*:0")
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port_of(both))).close()
+    (six,) = serve("[::]:0")
+    serve(f"0.0.0.0:{port_of(six)}")
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_without_ipv6(serve: Serve, refuse: Refuse, number: int) -> None:
+    refuse(number, lambda sock, _: sock.family == socket.AF_INET6)
+    assert [end.sock.getsockname()[0] for end in serve("*:0") + serve("localhost:0")] == ["0.0.0.0", "127.0.0.1"]
+    assert error_of("[::1]:0").startswith("[::1]:0: ")
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_without_ipv4_a_name_still_opens_and_without_both_it_says_so(serve: Serve, refuse: Refuse) -> None:
+    refuse(errno.EADDRNOTAVAIL, lambda sock, _: sock.family == socket.AF_INET)
+    assert [end.sock.getsockname()[0] for end in serve("localhost:0")] == ["::1"]
+    refuse(errno.EADDRNOTAVAIL, lambda *_: True)
+    assert error_of("localhost:0") == "localhost:0: this machine has no such address ([::1]:0)"
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_localhost_is_both_loopbacks_on_one_port(serve: Serve) -> None:
+    four, six = serve("localhost:0")
+    assert (four.sock.getsockname()[0], six.sock.getsockname()[0]) == ("127.0.0.1", "::1")
+    assert port_of(four) == port_of(six)
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_any_port_differs_where_the_first_ones_is_taken(serve: Serve, refuse: Refuse) -> None:
+    refuse(errno.EADDRINUSE, lambda sock, address: sock.family == socket.AF_INET6 and address[1] != 0)
+    four, six = serve("localhost:0")
+    assert port_of(four) != port_of(six)
+
+
+def test_a_name_is_resolved_once_and_all_its_addresses_open(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def resolver(host: str, port: int, **_: int) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, kind, 0, "", (ip, port)) for ip in ("127.0.0.2", "127.0.0.3") for kind in (1, 2, 3)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    assert [end.sock.getsockname()[0] for end in serve("two.test:0")] == ["127.0.0.2", "127.0.0.3"]
+    assert asked == ["two.test"]
+
+
+@pytest.mark.parametrize("host", ["reactor.invalid", "a" * 64, "a..b"])
+def test_a_name_that_does_not_resolve(host: str) -> None:
+    assert error_of(f"{host}:0").startswith(f"{host}:0: cannot resolve the name: ")
+
+
+@pytest.mark.parametrize("scheme", ["", "udp://"])
+def test_an_address_in_use(serve: Serve, scheme: str) -> None:
+    port = port_of(*serve(f"{scheme}127.0.0.1:0"))
+    assert error_of(f"{scheme}127.0.0.1:{port}") == f"{scheme}127.0.0.1:{port}: address already in use"
+    assert error_of(f"{scheme}{port}") == f"{scheme}{port}: address already in use (127.0.0.1:{port})"
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_when_one_of_several_fails_none_stays_open(serve: Serve) -> None:
+    port = port_of(*serve("[::1]:0"))
+    assert error_of(f"localhost:{port}") == f"localhost:{port}: address already in use ([::1]:{port})"
+    serve(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("scheme", ["", "udp://"])
+def test_reuse_port_shares(serve: Serve, scheme: str) -> None:
+    port = port_of(*serve(f"{scheme}127.0.0.1:0", reuse_port=True))
+    serve(f"{scheme}127.0.0.1:{port}", reuse_port=True)
+
+
+def test_other_refusals_say_why(refuse: Refuse) -> None:
+    assert error_of("192.0.2.1:80") == "192.0.2.1:80: this machine has no such address"
+    refuse(errno.EACCES, lambda *_: True)
+    assert error_of("127.0.0.1:80") == "127.0.0.1:80: permission denied; ports below 1024 are privileged"
+    refuse(errno.ENOBUFS, lambda *_: True)
+    assert error_of("80") == "80: no buffer space available (127.0.0.1:80)"
+
+
+def test_a_scope_is_shown(serve: Serve) -> None:
+    class LinkLocal(socket.socket):
+        def getsockname(self) -> tuple[str, int, int, int]:
+            return ("fe80::1", 8000, 0, 1)
+
+    with LinkLocal(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        interface = socket.if_indextoname(1)
+        end = Endpoint(sock, parse_address("udp://[fe80::1]:8000"))
+        assert end.url == f"udp://[fe80::1%{interface}]:8000"
+        assert end.curl_hint() == f"echo hi | nc -u -w1 fe80::1%{interface} 8000"
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+@pytest.mark.parametrize(("option", "mode"), [("", 0o660), (",mode=666", 0o666), (",mode=600", 0o600)])
+def test_the_file_has_its_mode_from_the_first_moment(
+    serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch, option: str, mode: int, umask: int
+) -> None:
+    modes = []
+
+    class Watched(socket.socket):
+        def bind(self, address: Any) -> None:
+            super().bind(address)
+            modes.append(stat.S_IMODE(os.stat(address).st_mode))
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    before = os.umask(umask)
+    try:
+        serve(f"unix:s{option}")
+        assert (modes, stat.S_IMODE(os.stat("s").st_mode)) == ([mode], mode)
+    finally:
+        assert os.umask(before) == umask
+
+
+@pytest.mark.parametrize(("scheme", "kind"), [("unix", socket.SOCK_STREAM), ("unixgram", socket.SOCK_DGRAM)])
+class TestSocketFiles:
+    def test_a_stale_one_is_taken_over(self, serve: Serve, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        stale("s", kind)
+        serve(f"{scheme}:s")
+        with socket.socket(socket.AF_UNIX, kind) as client:
+            client.connect("s")
+
+    def test_a_live_one_is_refused(self, serve: Serve, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        serve(f"{scheme}:s")
+        inode = os.stat("s").st_ino
+        for other in ("unix", "unixgram"):
+            assert error_of(f"{other}:s") == f"{other}:s: address already in use (a server is answering there)"
+        assert os.stat("s").st_ino == inode
+
+    def test_close_removes_it(self, serve: Serve, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        (end,) = serve(f"{scheme}:s")
+        os.chdir("/")
+        end.close()
+        assert not (folder / "s").exists()
+        assert end.sock.fileno() == -1
+        (folder / "s").touch()
+        end.close()
+        assert (folder / "s").exists()
+
+    def test_close_leaves_anothers(self, serve: Serve, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        (end,) = serve(f"{scheme}:s")
+        os.unlink("s")
+        inode = stale("s", kind)
+        end.close()
+        assert os.stat("s").st_ino == inode
+
+    def test_close_when_it_is_gone(self, serve: Serve, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        (end,) = serve(f"{scheme}:s")
+        os.unlink("s")
+        end.close()
+
+    def test_a_forked_worker_leaves_it(
+        self, serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, kind: socket.SocketKind
+    ) -> None:
+        (end,) = serve(f"{scheme}:s")
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        end.close()
+        assert Path("s").exists()
+
+    def test_another_file_is_never_removed(self, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        Path("file").touch()
+        Path("folder").mkdir()
+        Path("link").symlink_to("nowhere")
+        for name in ("file", "folder", "link"):
+            reason = "a file that is not a socket is there; remove it or choose another path"
+            assert error_of(f"{scheme}:{name}") == f"{scheme}:{name}: {reason}"
+            assert os.path.lexists(name)
+
+    def test_directories(self, folder: Path, scheme: str, kind: socket.SocketKind) -> None:
+        Path("file").touch()
+        assert error_of(f"{scheme}:no/s") == f"{scheme}:no/s: no such directory: {folder}/no"
+        assert error_of(f"{scheme}:file/s") == f"{scheme}:file/s: not a directory: {folder}/file"
+
+    def test_abstract_names(self, serve: Serve, scheme: str, kind: socket.SocketKind) -> None:
+        (end,) = serve(f"{scheme}:@{ABSTRACT}")
+        assert error_of(f"{scheme}:@{ABSTRACT}") == f"{scheme}:@{ABSTRACT}: address already in use"
+        end.close()
+        serve(f"{scheme}:@{ABSTRACT}")
+
+
+def test_unix_refusals_say_where(refuse: Refuse, folder: Path) -> None:
+    refuse(errno.EACCES, lambda *_: True)
+    assert error_of("unix:s") == f"unix:s: permission denied: {folder}"
+    refuse(errno.EADDRINUSE, lambda *_: True)  # another server was faster
+    assert error_of("unix:s") == "unix:s: address already in use"
+
+
+def test_a_server_we_may_not_ask_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale("s")
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.EACCES)
+    assert error_of("unix:s") == "unix:s: address already in use (permission denied)"
+
+
+def test_backlog_and_a_full_one_is_no_stale_socket(serve: Serve, folder: Path) -> None:
+    serve("unix:s", backlog=0)
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect("s")
+        assert error_of("unix:s") == "unix:s: address already in use (a server is answering there)"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:0", "udp://127.0.0.1:0", "unix:s", "unix:@NAME", "unixgram:s"])
+def test_an_inherited_descriptor_is_what_it_is(serve: Serve, folder: Path, text: str) -> None:
+    (made,) = serve(text.replace("NAME", ABSTRACT))
+    fd = os.dup(made.sock.fileno())
+    os.set_inheritable(fd, True)
+    os.set_blocking(fd, True)
+    (end,) = serve(f"fd://{fd}")
+    assert (end.sock.fileno(), end.url, end.is_datagram) == (fd, made.url, made.is_datagram)
+    assert (end.sock.getblocking(), end.sock.get_inheritable()) == (False, False)
+    end.close()
+    assert Path("s").exists() == (text.endswith(":s"))  # its maker removes it
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_descriptors_that_will_not_do_stay_open(serve: Serve) -> None:
+    with ExitStack() as stack:
+        unheard = stack.enter_context(socket.socket())
+        packets = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        packets.bind("")
+        packets.listen()
+        file = stack.enter_context(open(os.devnull))
+        for fd, reason in [
+            (unheard.fileno(), "is not listening"),
+            (packets.fileno(), "is of a kind not served"),
+            (file.fileno(), "is not a socket"),
+        ]:
+            assert error_of(f"fd://{fd}") == f"fd://{fd}: descriptor {fd} {reason}"
+            os.fstat(fd)
+    assert error_of(f"fd://{fd}") == f"fd://{fd}: descriptor {fd} is not open"
+
+
+# What systemd does: the sockets are 3, 4, ... of a process that finds its own pid in the environment.
+SYSTEMD = """
+import os, sys
+copies = [os.dup2(int(fd), 100 + n) for n, fd in enumerate(sys.argv[2:])]
+for fd, copy in enumerate(copies, 3):
+    os.dup2(copy, fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(copies)))
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+ACTIVATED = """
+from reactor.address import open_address, parse_address
+for end in open_address(parse_address("systemd")):
+    print(end.url, end.sock.fileno())
+    end.close()
+"""
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_systemd_passes_sockets(serve: Serve) -> None:
+    ends = serve("127.0.0.1:0") + serve("udp://[::1]:0")
+    fds = [end.sock.fileno() for end in ends]
+    command = [sys.executable, "-c", SYSTEMD, ACTIVATED, *map(str, fds)]
+    shown = subprocess.run(command, pass_fds=fds, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert shown == f"{ends[0].url} 3\n{ends[1].url} 4\n"
+
+
+def test_systemd_in_this_process(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    (made,) = serve("127.0.0.1:0")
+    first = os.dup2(made.sock.fileno(), 400)
+    monkeypatch.setattr("reactor.address.SYSTEMD_FIRST_FD", first)
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    assert error_of("systemd") == "systemd: descriptor 401 is not open"
+    os.dup2(made.sock.fileno(), first)
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    (end,) = serve("systemd")
+    assert (end.sock.fileno(), end.url) == (first, made.url)
+
+
+@pytest.mark.parametrize(
+    ("pid", "count", "reason"),
+    [
+        (None, None, "no sockets for process 7: LISTEN_PID is not set, LISTEN_FDS not set"),
+        ("7", None, "no sockets for process 7: LISTEN_PID is 7, LISTEN_FDS not set"),
+        ("7", "0", "no sockets for process 7: LISTEN_PID is 7, LISTEN_FDS 0"),
+        ("6", "1", "no sockets for process 7: LISTEN_PID is 6, LISTEN_FDS 1"),
+        ("7", "x", "LISTEN_FDS is a number from 0 to 65535, not 'x'"),
+    ],
+)
+def test_systemd_passed_nothing(
+    monkeypatch: pytest.MonkeyPatch, pid: str | None, count: str | None, reason: str
+) -> None:
+    for name, value in (("LISTEN_PID", pid), ("LISTEN_FDS", count)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    assert error_of("systemd") == f"systemd: {reason}"

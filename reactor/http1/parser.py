@@ -47,10 +47,12 @@ class HeadParser:
             begin = skip_blank_lines(data, start)
             if begin > start:
                 return self._take_behind_blank_lines(data, start, begin)
-            return self._wait(data, start)
+            self._wait(data, start)
+            return None
         end = data.find(b"\r\n\r\n", line.end() - 2) + 2
         if end == 1:
-            return self._wait(data, start)
+            self._wait(data, start)
+            return None
         return self._complete(data, start, line, end)
 
     def _complete(self, data: bytes | bytearray, start: int, line: re.Match[bytes], end: int) -> Request:

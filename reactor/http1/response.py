@@ -7,7 +7,7 @@ server's: no byte that a handler gives reaches the wire as anything but a field 
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO, Union, cast
 
 from .grammar import TOKEN, VALUE
 
@@ -95,6 +95,7 @@ class Response:
         self._headers = check_headers(headers, content_type)
         self._wire_head: bytes | None = None
         self._body: bytes | FileBody | Iterator[Any]
+        self._length: int | None
         if type(body) is bytes:
             self._body = body
             self._length = len(body)
@@ -168,16 +169,11 @@ def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Itera
         return bytes(body), len(body)
     if isinstance(body, FileBody):
         return body, body.length
-    if hasattr(body, "fileno") and hasattr(body, "seek"):
-        file = FileBody(body, body.tell(), length)
+    if hasattr(body, "seek") and hasattr(body, "tell"):
+        file = FileBody(cast(BinaryIO, body), body.tell(), length)
         return file, file.length
     if isinstance(body, Mapping) or not hasattr(body, "__iter__"):
         raise TypeError(f"a body is bytes, str, a binary file or an iterable of bytes, not {type(body).__name__}")
     if length is not None and length < 0:
         raise ValueError(f"a length is 0 or more, not {length}")
     return iter(body), length
-
-
-def encode_head(response: Response, stamp: bytes, connection_field: bytes) -> bytes:
-    """The whole head. `stamp`: the server's own field lines (Date, Server); `connection_field`: its line, or b""."""
-    return b"".join((response.wire_head(), stamp, connection_field, b"\r\n"))
