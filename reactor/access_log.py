@@ -14,12 +14,12 @@ from .http1.request import Origin, Request
 
 _RED, _YELLOW, _GREEN, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 _COLOURS = {2: _GREEN, 3: _GREEN, 4: _YELLOW, 5: _RED}
-_CONTROL = re.compile(r'[^ !#-\[\]-~]')
+_CONTROL = re.compile(r"[^ -\[\]-~]")
 
 
 def escape(text: str) -> str:
-    """`text` with whatever could forge or garble a line written as an escape: printable ASCII on one line."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode() if match[0] not in '"\\' else "\\" + match[0], text)
+    """`text` with whatever could forge or garble a line written as an escape: printable ASCII, on one line."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class AccessLog:

@@ -6,7 +6,7 @@ reactor's.
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from .http1.request import Request
 from .http1.response import Fields, Response, check_headers
@@ -146,7 +146,7 @@ class Upgrade:
         check_headers([("Name", name)], None)  # it goes into a field as well
 
 
-Answer = Union[Response, Later, Upgrade]
+Answer = Response | Later | Upgrade
 
 
 class BodySink(Protocol):

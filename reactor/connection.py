@@ -144,7 +144,8 @@ class Connection(Dialogue):
         try:
             outbox.flush(self._transport)
         except BrokenPromise as broken:
-            log.error("the body of an answer of %s broke off: %s", self._service.name, broken, exc_info=broken.__cause__)
+            name = self._service.name
+            log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=broken.__cause__)
             self.abort()
             return False
         except OSError:

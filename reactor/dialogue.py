@@ -52,7 +52,8 @@ class Dialogue:
         self._is_closing = False  # we promised to close, or must
         self._has_said_goodbye = False  # the peer has: no more bytes will come
         self._served = 0
-        self._unlogged: tuple[Request, int, int, float] | None = None  # an answer whose source is not done yet
+        # An answer whose source is not done yet: request, status, outbox.sent before its body, when it came.
+        self._unlogged: tuple[Request, int, int, float] | None = None
 
     def _consume(self) -> bool:
         """Answer what is here. True: there may be more to do once what is owed has left; False: it takes an event.

@@ -119,24 +119,24 @@ class Reactor:
             callback = key.data
             try:
                 callback(events)
-            except Exception:
-                self._drop(callback, key.fd)
+            except Exception as error:
+                self._drop(error, callback, key.fd)
         for _ in range(len(self._soon)):
             put_off = self._soon.popleft()
             try:
                 put_off()
-            except Exception:
-                self._drop(put_off)
+            except Exception as error:
+                self._drop(error, put_off)
 
     def close(self) -> None:
         """Give the descriptors back. The reactor cannot be used again."""
         self._waker.close()
         self._selector.close()
 
-    def _drop(self, callback: Callable[..., None], fd: int | None = None) -> None:
+    def _drop(self, error: Exception, callback: Callable[..., None], fd: int | None = None) -> None:
         """A callback raised: that is our bug. Log it, and let its handle go, so that it cannot happen for ever."""
         name = getattr(callback, "__qualname__", repr(callback))
-        log.exception("internal error in %s; closing what it is bound to", name)
+        log.error("internal error in %s; closing what it is bound to", name, exc_info=error)
         close = getattr(getattr(callback, "__self__", None), "close", None)
         try:
             if close is not None:

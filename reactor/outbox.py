@@ -58,7 +58,17 @@ class Outbox:
         try:
             while True:
                 while self.size:
-                    self._send_pieces(transport)
+                    pieces = self._pieces
+                    if len(pieces) > 1:
+                        self._send_several(transport)
+                        continue
+                    sent = transport.send(pieces[0])
+                    self.sent += sent
+                    self.size -= sent
+                    if self.size:
+                        pieces[0] = memoryview(pieces[0])[sent:]
+                    else:
+                        pieces.clear()
                 if self.source is None or self.waiting is not None or not pulls:
                     return
                 pulls -= 1
@@ -76,22 +86,17 @@ class Outbox:
         if source is not None:
             source.close()
 
-    def _send_pieces(self, transport: Transport) -> None:
+    def _send_several(self, transport: Transport) -> None:
+        """Make one piece of many small ones, or send as many as the kernel takes."""
         pieces = self._pieces
-        if len(pieces) == 1:
-            sent = transport.send(pieces[0])
-        elif self.size <= JOIN_LIMIT:
+        if self.size <= JOIN_LIMIT:
             pieces[:] = (b"".join(pieces),)
-            sent = transport.send(pieces[0])
-        else:
-            sent = transport.sendmsg(pieces[:VECTOR_LIMIT])
+            return
+        sent = transport.sendmsg(pieces[:VECTOR_LIMIT])
         self.sent += sent
         self.size -= sent
-        if not self.size:
-            pieces.clear()
-            return
         done = 0
-        while sent >= len(pieces[done]):
+        while done < len(pieces) and sent >= len(pieces[done]):
             sent -= len(pieces[done])
             done += 1
         del pieces[:done]

@@ -33,15 +33,15 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
         if is_head:
             body = b""
         if len(body) <= JOIN_LIMIT:
-            outbox.add(b"".join((response.wire_head(), stamp, fields, b"\r\n", body)))
+            outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n", body)))
             return keep
-        outbox.add(b"".join((response.wire_head(), stamp, fields, b"\r\n")))
+        outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n")))
         outbox.add(body)
         return keep
     is_chunked = response.length is None and not preamble.is_old
     if is_chunked:
         fields += _CHUNKED
-    outbox.add(b"".join((response.wire_head(), stamp, fields, b"\r\n")))
+    outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n")))
     outbox.source = (
         FileSource(body) if isinstance(body, FileBody) else IteratorSource(body, response.length, is_chunked)  # type: ignore[arg-type]  # bytes are done
     )
@@ -53,7 +53,7 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
 def refusal(error: ProtocolError, stamp: bytes, is_head: bool) -> bytes:
     """The complete answer to what was refused; the connection ends with it."""
     response = Response(error.status, f"{error.reason}\n")
-    return b"".join((response.wire_head(), stamp, _CLOSE, b"\r\n", b"" if is_head else response.body))  # type: ignore[arg-type]  # text is bytes
+    return b"".join((response.wire_head, stamp, _CLOSE, b"\r\n", b"" if is_head else response.body))  # type: ignore[arg-type]  # text is bytes
 
 
 def switching(upgrade: Upgrade, stamp: bytes) -> bytes:

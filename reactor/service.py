@@ -60,9 +60,11 @@ class Service:
 
     def refresh_stamp(self) -> None:
         """Make `stamp` for the present second (RFC 9110 5.6.7: IMF-fixdate)."""
-        server = b"Server: reactor\r\n" if self.settings.server_header else b""
-        date = b"Date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode() if self.settings.date_header else b""
-        self.stamp = server + date
+        self.stamp = b""
+        if self.settings.server_header:
+            self.stamp += b"Server: reactor\r\n"
+        if self.settings.date_header:
+            self.stamp += f"Date: {formatdate(self._wall_clock(), usegmt=True)}\r\n".encode()
 
     def admit(self, connection: "Connection") -> None:
         self.connections.add(connection)

@@ -26,7 +26,7 @@ class Settings:
     limit_headers: int = setting(100, "count", "field lines in a head; above it 431 (gunicorn's number)")
     limit_body_size: int = setting(16 * MIB, "bytes", "of a body held in memory; above it 413; a body sink has its own")
     limit_discard: int = setting(256 * KIB, "bytes", "of an unwanted body read to keep its connection (Go's number)")
-    limit_connections: int = setting(-1, "count", "open at once; above it accepting pauses; -1: from the descriptors allowed")
+    limit_connections: int = setting(-1, "count", "open at once, then accepting pauses; -1: what RLIMIT_NOFILE allows")
     limit_per_client: int = setting(0, "count", "connections from one address; above it 503")
     limit_concurrency: int = setting(0, "count", "answers being worked on; above it 503")
     limit_requests_per_connection: int = setting(0, "count", "then it is closed")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from reactor.address import Address, AddressError, Endpoint, open_address, parse_address
-from tests.conftest import need
+from tests.conftest import absent, need
 
 ROOT = Path(__file__).resolve().parent.parent
 ABSTRACT = f"reactor-test-{os.getpid()}"  # the name space is the whole machine's

@@ -5,8 +5,6 @@ more is parsed. How the bytes were cut never matters, and those of a head that i
 searched once.
 """
 
-import re
-
 from .errors import ProtocolError
 from .grammar import ABSOLUTE_FORM, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
 from .request import HeadLimits, Origin, Preamble, Request, is_host
@@ -25,7 +23,7 @@ class HeadParser:
     Attribute `end`: the index behind the head that `take` returned last.
     """
 
-    __slots__ = ("_is_line_valid", "_limits", "_origin", "_preamble", "_searched", "end")
+    __slots__ = ("_is_line_valid", "_limits", "_origin", "_preamble", "_searched", "_tight", "end")
 
     def __init__(self, limits: HeadLimits, origin: Origin) -> None:
         self._limits = limits
@@ -33,6 +31,7 @@ class HeadParser:
         self._preamble: Preamble | None = None  # the last one, to compare with
         self._searched = 0  # bytes of an incomplete head that hold neither its end nor a fault
         self._is_line_valid = False  # of that head, whether its request line is here and was found valid
+        self._tight = min(limits.head, limits.request_line) - 4  # no shorter head can be too large
         self.end = 0
 
     def take(self, data: bytes | bytearray, start: int) -> Request | None:
@@ -49,25 +48,20 @@ class HeadParser:
                 return self._take_behind_blank_lines(data, start, begin)
             self._wait(data, start)
             return None
-        end = data.find(b"\r\n\r\n", line.end() - 2) + 2
-        if end == 1:
+        line_end = line.end()
+        end = data.find(b"\r\n\r\n", line_end - 2)
+        if end < 0:
             self._wait(data, start)
             return None
-        return self._complete(data, start, line, end)
-
-    def _complete(self, data: bytes | bytearray, start: int, line: re.Match[bytes], end: int) -> Request:
-        """The request whose request line is `line`, and whose last line ends at `end`."""
-        limits = self._limits
-        line_end = line.end()
-        self.end = end + 2
-        if self.end - start > limits.head or line_end - start > limits.request_line:
-            self._check_size(data, start, end + 2)
+        self.end = end + 4
+        if end - start > self._tight:
+            self._check_size(data, start, end + 4)
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
-        raw = data[line_end - 10 : end]  # from "HTTP/1.1" on
+        raw = data[line_end - 10 : end + 2]  # from "HTTP/1.1" to the last field line's CRLF
         preamble = self._preamble
         if preamble is None or preamble.raw != raw:
-            preamble = self._preamble = Preamble(bytes(raw), limits)
+            preamble = self._preamble = Preamble(bytes(raw), self._limits)
         if target[0] != _SLASH or method == "CONNECT":
             check_target(method, target, preamble)
         return Request(method, target, preamble, self._origin)

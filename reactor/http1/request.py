@@ -73,6 +73,7 @@ class Origin:
         return "unix"
 
 
+_SLASH = 0x2F
 _NOBODY = Origin()
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _ABSOLUTE_PATH = re.compile(rb"[^/?]*+//[^/?]*+(.*+)")
@@ -105,9 +106,13 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded, below `root`; "*" for OPTIONS of the whole server."""
-        if self._path is None:
-            self._path = percent_decode(self._origin_form().partition(b"?")[0])
-        return self._path
+        path = self._path
+        if path is None:
+            raw = self._origin_form() if self.target[0] != _SLASH else self.target
+            if b"?" in raw:
+                raw = raw[: raw.index(b"?")]
+            path = self._path = percent_decode(raw) if b"%" in raw else raw.decode("ascii")
+        return path
 
     @property
     def query(self) -> Query:
@@ -157,7 +162,7 @@ class Request:
     def _origin_form(self) -> bytes:
         """Path and query, whatever form the target has."""
         target = self.target
-        if target[:1] == b"/":
+        if target[0] == _SLASH:
             return target
         absolute = _ABSOLUTE_PATH.fullmatch(target)
         if absolute is None:  # asterisk-form, or CONNECT's authority-form, which has no path

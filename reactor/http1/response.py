@@ -7,7 +7,7 @@ server's: no byte that a handler gives reaches the wire as anything but a field 
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any, BinaryIO, Union, cast
+from typing import Any, BinaryIO, cast
 
 from .grammar import TOKEN, VALUE
 
@@ -56,7 +56,7 @@ class FileBody:
 
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
-Body = Union[bytes, bytearray, memoryview, str, BinaryIO, FileBody, Iterable[Any]]
+Body = bytes | bytearray | memoryview | str | BinaryIO | FileBody | Iterable[Any]
 
 
 class Response:
@@ -77,6 +77,8 @@ class Response:
     headers: tuple[tuple[str, str], ...] = property(attrgetter("_headers"))  # type: ignore[assignment]  # read-only
     body: bytes | FileBody | Iterator[Any] = property(attrgetter("_body"))  # type: ignore[assignment]  # read-only
     length: int | None = property(attrgetter("_length"))  # type: ignore[assignment]  # read-only
+    # Status line and the handler's fields and, where known, Content-Length: encoded once, sent any number of times.
+    wire_head: bytes = property(attrgetter("_wire_head"))  # type: ignore[assignment]  # read-only
 
     def __init__(
         self,
@@ -93,7 +95,6 @@ class Response:
             content_type = default_content_type(body)
         self._status = status
         self._headers = check_headers(headers, content_type)
-        self._wire_head: bytes | None = None
         self._body: bytes | FileBody | Iterator[Any]
         self._length: int | None
         if type(body) is bytes:
@@ -103,27 +104,22 @@ class Response:
             self._body, self._length = _take_body(body, length)
         if status in (204, 304) and self._length != 0:
             raise ValueError(f"a {status} has no body")
+        self._wire_head = self._encode_head()
 
     def with_headers(self, headers: Fields) -> "Response":
         """This response with `headers` behind its own; shares the body."""
         other = Response.__new__(Response)
         other._status, other._body, other._length = self._status, self._body, self._length
         other._headers = self._headers + check_headers(headers, None)
-        other._wire_head = None
+        other._wire_head = other._encode_head()
         return other
 
-    def wire_head(self) -> bytes:
-        """Status line and the handler's fields and, where known, Content-Length; encoded once."""
-        head = self._wire_head
-        if head is None:
-            line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
-            fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers]).encode("latin-1")
-            if self._length is None or self._status in (204, 304):  # RFC 9110 8.6: none in a 204
-                head = line + fields
-            else:
-                head = b"%bContent-Length: %d\r\n%b" % (line, self._length, fields)
-            self._wire_head = head
-        return head
+    def _encode_head(self) -> bytes:
+        line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers]).encode("latin-1")
+        if self._length is None or self._status in (204, 304):  # RFC 9110 8.6: none in a 204
+            return line + fields
+        return b"%bContent-Length: %d\r\n%b" % (line, self._length, fields)
 
     def __repr__(self) -> str:
         return f"<Response {self._status}, {'some' if self._length is None else self._length} bytes>"
@@ -158,7 +154,7 @@ def _check_header(name: object, value: object) -> None:
     except UnicodeEncodeError:
         is_sound = None
     if not is_sound:
-        raise ValueError(f"a header has a token for a name and no CR, LF, NUL or non-Latin-1 in it: {name!r}: {value!r}")
+        raise ValueError(f"a header is a token and a value without CR, LF, NUL or non-Latin-1: {name!r}: {value!r}")
 
 
 def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Iterator[Any], int | None]:
