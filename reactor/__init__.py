@@ -1,11 +1,44 @@
-"""Reactor: an HTTP/1.1 server in pure Python. One thread, one selector, a state machine per connection."""
+"""Reactor: an HTTP/1.1 server in pure Python. One thread, one selector, a state machine per connection.
+
+The map, lowest layer first; a file imports only from those above it here, and `tests/test_layers.py` sees to it:
+
+    http1/         the protocol, without I/O: grammar, errors, fields, framing, query, request, parser, body, response
+    settings       every limit and timeout, with unit and reason
+    loop           the reactor: select, call back, tick; knows no HTTP
+    address        bind addresses: parse, open
+    transport      a socket as the rest sees it
+    answers        Later, Upgrade, body sinks: what a handler may answer with besides a Response
+    outbox         what we owe, and how it leaves: send, sendmsg, sendfile, iterators
+    reply          from a Response to bytes: framing decided
+    upgrade        the link of an upgraded protocol
+    exchange       a request whose body or answer is not complete
+    access_log     a line per answer
+    service        what the connections of a server share
+    dialogue       inbox -> requests -> handler -> outbox
+    state          the table of a connection's states
+    connection     the state machine: bytes, states, deadlines
+    listener       accepting, in bursts and with pauses
+    datagram       packets in, packets out
+    server         wires it all; start, drain, stop
+    testing        a client for handlers, without sockets
+    plugins        SPEC -> handler
+    cli            python -m reactor
+
+To follow a request, read loop, connection, dialogue, http1/parser, reply, outbox, in this order.
+"""
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
 from .http1.errors import ProtocolError
+from .http1.fields import Headers
+from .http1.query import Query
 from .http1.request import Request
 from .http1.response import FileBody, Response
 from .server import Server
 from .settings import Settings
 
-__all__ = ["Answer", "BodySink", "DatagramHandler", "FileBody", "Handler", "Later", "Link", "ProtocolError",
-           "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol"]  # fmt: skip
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer", "BodySink", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link", "ProtocolError",
+    "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
+]  # fmt: skip

@@ -361,7 +361,7 @@ def test_reuse_port_shares(serve: Serve, scheme: str) -> None:
 
 
 def test_other_refusals_say_why(refuse: Refuse) -> None:
-    assert error_of("192.0.2.1:80") == "192.0.2.1:80: this machine has no such address"
+    assert error_of("192.0.2.1:8080") == "192.0.2.1:8080: this machine has no such address"
     refuse(errno.EACCES, lambda *_: True)
     assert error_of("127.0.0.1:80") == "127.0.0.1:80: permission denied; ports below 1024 are privileged"
     refuse(errno.ENOBUFS, lambda *_: True)
@@ -482,8 +482,10 @@ def test_a_server_we_may_not_ask_is_left_alone(folder: Path, monkeypatch: pytest
 
 def test_backlog_and_a_full_one_is_no_stale_socket(serve: Serve, folder: Path) -> None:
     serve("unix:s", backlog=0)
-    with socket.socket(socket.AF_UNIX) as waiting:
+    with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as refused:
         waiting.connect("s")
+        refused.setblocking(False)
+        assert refused.connect_ex("s") == errno.EAGAIN
         assert error_of("unix:s") == "unix:s: address already in use (a server is answering there)"
 
 
