@@ -38,8 +38,8 @@ class Connection(Dialogue):
         self._served_before = 0  # and how many requests
         self.deadline = inf
         self.state = _NEW
-        service.admit(self)
         self._settle()
+        service.admit(self)
 
     def fileno(self) -> int:
         return self._transport.fileno()

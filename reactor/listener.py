@@ -20,8 +20,12 @@ log = logging.getLogger("reactor")
 
 BURST = 64  # connections accepted from one listener in one turn
 
-# No descriptor, no memory: accepting again at once would fail again at once (accept(2)).
-_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+# That client is gone already, or its network is (accept(2)): the next one may not be. After any other error, such
+# as EMFILE, ENFILE, ENOBUFS or ENOMEM, accepting again at once would fail again at once.
+_GONE = frozenset(
+    (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN,
+     errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH, errno.ETIMEDOUT, errno.ECONNRESET)
+)  # fmt: skip
 
 
 class Listener:
@@ -75,10 +79,10 @@ class Listener:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._exhausted(error)
-                    return
-                continue  # that client is gone already (ECONNABORTED, EPROTO and their like): the next one
+                if error.errno in _GONE:
+                    continue
+                self._exhausted(error)
+                return
             self._has_complained = False
             sock.setblocking(False)
             self._take(Transport(sock), address)
@@ -92,7 +96,11 @@ class Listener:
                 self._turn_away(transport)
                 return
             service.clients[client] = service.clients.get(client, 0) + 1
-        Connection(service, transport, Origin(address))
+        try:
+            Connection(service, transport, Origin(address))
+        except OSError as error:  # the selector takes no more
+            transport.close()
+            self._exhausted(error)
 
     def _turn_away(self, transport: Transport) -> None:
         """One client has too many connections: say so, if the kernel takes it at once, and close."""

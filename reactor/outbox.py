@@ -29,6 +29,9 @@ class Source(Protocol):
     def step(self, outbox: "Outbox", transport: Transport) -> bool:
         """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
 
+    def take(self, piece: Any, outbox: "Outbox") -> None:
+        """Add a piece that was promised. BrokenPromise."""
+
     def close(self) -> None: ...
 
 
@@ -69,7 +72,7 @@ class Outbox:
                         pieces[0] = memoryview(pieces[0])[sent:]
                     else:
                         pieces.clear()
-                if self.source is None or self.waiting is not None or not pulls:
+                if self.source is None or not pulls or (self.waiting is not None and not self._take_promised()):
                     return
                 pulls -= 1
                 if not self.source.step(self, transport):
@@ -85,6 +88,19 @@ class Outbox:
             waiting.abandon()
         if source is not None:
             source.close()
+
+    def _take_promised(self) -> bool:
+        """Take the piece that the source promised; False: it is not there yet."""
+        waiting, source = self.waiting, self.source
+        if waiting is None or source is None or not waiting.is_answered:
+            return False
+        self.waiting = None
+        piece = waiting.value
+        if isinstance(piece, BaseException):
+            raise BrokenPromise("a promised piece of it failed") from piece
+        if piece is not None:
+            source.take(piece, self)
+        return True
 
     def _send_several(self, transport: Transport) -> None:
         """Make one piece of many small ones, or send as many as the kernel takes."""
@@ -124,6 +140,9 @@ class FileSource:
         self._left -= sent
         outbox.sent += sent
         return True
+
+    def take(self, piece: Any, outbox: Outbox) -> None:
+        raise BrokenPromise("a file promises nothing")
 
     def close(self) -> None:
         self._body.close()

@@ -79,9 +79,9 @@ class ChunkedBody:
         return self._next is ChunkedBody._nothing
 
     def bound(self, limit: int) -> bool:
-        """Take at most `limit` more bytes of payload (0: any number) from now on."""
-        self._limit = self._total + limit if limit else 0
-        return True
+        """Take at most `limit` more bytes of payload (0: any number) from now on; False: this chunk alone has more."""
+        self._limit = self._total - self._left + limit if limit else 0
+        return not limit or self._left <= limit
 
     def feed(self, data: bytes | bytearray, start: int) -> int:
         """Take what belongs to the body from `data[start:]`; returns how many bytes that was.
@@ -106,7 +106,7 @@ class ChunkedBody:
             return self._refuse_size_line(data, at)
         size, extension = line.groups()
         if len(size) > CHUNK_SIZE_DIGITS:
-            raise ProtocolError(413, f"a chunk size has more than {CHUNK_SIZE_DIGITS} digits")
+            raise ProtocolError(400, f"a chunk size has more than {CHUNK_SIZE_DIGITS} digits")
         self._extensions += len(extension)
         if self._extensions > EXTENSIONS_LIMIT:
             raise ProtocolError(400, f"more than {EXTENSIONS_LIMIT} bytes of chunk extensions")
@@ -153,7 +153,7 @@ class ChunkedBody:
             return 2
         end = data.find(b"\r\n\r\n", max(at, at + self._scanned - 3), at + TRAILERS_LIMIT)
         if end < 0:
-            if HEAD_FAULT.search(data, max(at, at + self._scanned - 1)):
+            if HEAD_FAULT.search(data, max(at, at + self._scanned - 1), at + TRAILERS_LIMIT):
                 raise ProtocolError(400, "a bare CR or LF or a control byte among the trailers")
             self._scanned = len(data) - at
             if self._scanned >= TRAILERS_LIMIT:

@@ -7,7 +7,7 @@ repaired. A field that appears twice is combined where it is a list and refused 
 from collections.abc import Iterator, Mapping
 
 from .errors import ProtocolError
-from .grammar import FIELD_BLOCK, FIELD_LINE, TOKEN, TOKEN_LIST
+from .grammar import FIELD_BLOCK, FIELD_LINE, TOKEN, TOKEN_LIST, VALUE
 
 # Fields with one value: a second one is two readings of the same request (RFC 9110 5.3), even if equal.
 SINGLETONS = frozenset(
@@ -39,7 +39,7 @@ class Headers(Mapping[str, str]):
                 index[name] = value
 
     def __getitem__(self, name: str) -> str:
-        return self._index[name.lower().encode("latin-1")].decode("latin-1")
+        return self._index[name.lower().encode("latin-1", "replace")].decode("latin-1")
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower().encode("latin-1", "replace") in self._index
@@ -56,7 +56,7 @@ class Headers(Mapping[str, str]):
 
     def get_all(self, name: str) -> list[str]:
         """Every value of the field called `name`, in order."""
-        wanted = name.lower().encode("latin-1")
+        wanted = name.lower().encode("latin-1", "replace")
         return [value.decode("latin-1") for key, value in self.pairs if key.lower() == wanted]
 
     def raw(self, name: bytes) -> bytes | None:
@@ -74,7 +74,7 @@ def parse_fields(block: bytes, start: int, limit: int) -> Headers:
     pairs = FIELD_LINE.findall(block, start)
     if len(pairs) > limit:
         raise ProtocolError(431, f"{len(pairs)} fields; at most {limit} are taken")
-    if b" \r\n" in block or b"\t\r\n" in block:  # the OWS behind a value is not part of it
+    if block.find(b" \r\n", start) >= 0 or block.find(b"\t\r\n", start) >= 0:  # the OWS behind a value is not part of it
         pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
     return Headers(pairs)
 
@@ -82,9 +82,9 @@ def parse_fields(block: bytes, start: int, limit: int) -> Headers:
 def _explain(block: bytes) -> str:
     """Say what is wrong with the first malformed line of a block that did not match."""
     lines = block.split(b"\r\n")
-    number = next(n for n, line in enumerate(lines, 1) if FIELD_BLOCK.fullmatch(line + b"\r\n") is None)
+    number = next((n for n, line in enumerate(lines, 1) if FIELD_BLOCK.fullmatch(line + b"\r\n") is None), len(lines))
     line = lines[number - 1]
-    name, colon, _ = line.partition(b":")
+    name, colon, value = line.partition(b":")
     if line[:1] in (b" ", b"\t"):
         fault = "is folded (begins with white space)"
     elif b"\n" in line or b"\r" in line:
@@ -97,8 +97,10 @@ def _explain(block: bytes) -> str:
         fault = "has white space before its colon"
     elif TOKEN.fullmatch(name) is None:
         fault = "has a name that is not a token"
-    else:
+    elif VALUE.fullmatch(value) is None:
         fault = "has a control byte in its value"
+    else:
+        fault = "is not ended by CRLF"
     return f"field line {number} {fault}"
 
 

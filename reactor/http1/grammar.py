@@ -28,12 +28,27 @@ REQUEST_LINE = re.compile(rb"(%b) (%b) HTTP/1\.[0-9]\r\n" % (_TOKEN, _TARGET))
 # HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive                             RFC 9112 2.3
 VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 
-# What no head may contain, wherever the head is cut: a control byte but HTAB, a bare LF, a bare CR.
-HEAD_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?=[^\n])")
+# What no head may contain, wherever the head is cut: a control byte but HTAB, a bare LF, a bare CR. A match ends
+# behind the byte that shows it.
+HEAD_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]")
+
+# IPv6address; where "::" stands for n to 7 - n pieces less, h16 on its left and on its right   RFC 3986 3.2.2
+_H16 = rb"[0-9A-Fa-f]{1,4}+"
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_LS32 = rb"(?:%b:%b|%b(?:\.%b){3})" % (_H16, _H16, _OCTET, _OCTET)
+_LEFT = [rb"", *(rb"(?:%b(?::%b){0,%d}+)?+" % (_H16, _H16, n) for n in range(7))]  # of at most 0 to 7 pieces
+_IPV6 = b"|".join(
+    [
+        rb"(?:%b:){6}%b" % (_H16, _LS32),
+        *(rb"%b::(?:%b:){%d}%b" % (_LEFT[n], _H16, 5 - n, _LS32) for n in range(6)),
+        rb"%b::%b" % (_LEFT[6], _H16),
+        rb"%b::" % _LEFT[7],
+    ]
+)
 
 # uri-host [ ":" port ]; a comma would be legal in a reg-name and is refused:           RFC 9110 7.2, RFC 3986 3.2.2
 # two Host values joined by somebody on the way look like that.
-_HOST = rb"(?:\[[0-9A-Fa-f:.]{2,45}+\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)"
+_HOST = rb"(?:\[(?:%b)\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%%[0-9A-Fa-f]{2})++)" % _IPV6
 HOST = re.compile(rb"%b(?::([0-9]*+))?+" % _HOST)
 
 # absolute-form = scheme "://" authority [ path ] [ "?" query ], scheme http or https   RFC 9112 3.2.2

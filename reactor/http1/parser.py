@@ -55,7 +55,7 @@ class HeadParser:
             return None
         self.end = end + 4
         if end - start > self._tight:
-            self._check_size(data, start, end + 4)
+            self._check(data, start, start, end + 4)
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
         raw = data[line_end - 10 : end + 2]  # from "HTTP/1.1" to the last field line's CRLF
@@ -83,28 +83,32 @@ class HeadParser:
 
     def _wait(self, data: bytes | bytearray, start: int) -> None:
         """Make sure that what is here of an incomplete head can still become one."""
-        begin = start + max(self._searched - 1, 0)
+        first = skip_blank_lines(data, start)
+        begin = max(first, start + self._searched - 1)
         if not self._is_line_valid and (line_end := data.find(b"\r\n", begin)) >= 0:
-            first = skip_blank_lines(data, start)
-            if first > line_end:
-                line_end = data.find(b"\r\n", first)
-            if line_end >= 0:
-                if REQUEST_LINE.match(data, first) is None:
-                    raise refuse_line(bytes(data[first:line_end]), self._limits)
-                self._is_line_valid = True
-        if HEAD_FAULT.search(data, begin):
-            raise ProtocolError(400, "a bare CR or LF or a control byte in the head")
-        self._check_size(data, start, len(data))
+            self._check(data, first, begin, line_end + 2)
+            if REQUEST_LINE.match(data, first) is None:
+                raise refuse_line(bytes(data[first:line_end]))
+            self._is_line_valid = True
+            begin = line_end + 2
+        self._check(data, first, begin, len(data))
         self._searched = len(data) - start
 
-    def _check_size(self, data: bytes | bytearray, start: int, end: int) -> None:
-        """Refuse `data[start:end]`, a head or the beginning of one, if it is too large."""
+    def _check(self, data: bytes | bytearray, first: int, begin: int, end: int) -> None:
+        """Refuse a head, whole or not, if a byte in `data[begin:end]` is a fault, or is one too many.
+
+        Whichever comes first, as if the bytes came one by one. The head begins at `first`.
+        """
         limits = self._limits
-        line_end = data.find(b"\r\n", start, start + limits.request_line)
-        if line_end < 0 and end - start > limits.request_line:
-            raise ProtocolError(414, f"the request line is longer than {limits.request_line} bytes")
-        if end - start > limits.head:
+        fault = HEAD_FAULT.search(data, begin, end)
+        size = (end if fault is None else fault.end()) - first
+        line_limit = min(limits.request_line, limits.head)
+        if size > line_limit and data.find(b"\r\n", first, first + line_limit) < 0:
+            raise ProtocolError(414, f"the request line is longer than {line_limit} bytes")
+        if size > limits.head:
             raise ProtocolError(431, f"the head is larger than {limits.head} bytes")
+        if fault is not None:
+            raise ProtocolError(400, "a bare CR or LF or a control byte in the head")
 
 
 def skip_blank_lines(data: bytes | bytearray, start: int) -> int:
@@ -114,6 +118,8 @@ def skip_blank_lines(data: bytes | bytearray, start: int) -> int:
         at += 2
     if at - start > 2 * BLANK_LINES:
         raise ProtocolError(400, f"more than {BLANK_LINES} empty lines before a request line")
+    if data.startswith(b"\n", at):  # HEAD_FAULT would see the CR that the body in front may have ended with
+        raise ProtocolError(400, "a bare LF before a request line")
     return at
 
 
@@ -135,12 +141,8 @@ def check_target(method: str, target: bytes, preamble: Preamble) -> None:
             raise ProtocolError(400, "an empty Host field with a target that has an authority")
 
 
-def refuse_line(line: bytes, limits: HeadLimits) -> ProtocolError:
-    """Say what is wrong with `line`, a request line (without its CRLF) that is not one."""
-    if HEAD_FAULT.search(line + b"\r\n"):
-        return ProtocolError(400, "a bare CR or LF or a control byte in the request line")
-    if len(line) + 2 > limits.request_line:
-        return ProtocolError(414, f"the request line is longer than {limits.request_line} bytes")
+def refuse_line(line: bytes) -> ProtocolError:
+    """Say what is wrong with `line`, a request line (without its CRLF, and with no fault) that is not one."""
     parts = line.split(b" ")
     if len(parts) != 3:
         return ProtocolError(400, "a request line is a method, a target and a version with one space between them")

@@ -12,7 +12,7 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 def percent_decode(data: bytes) -> str:
     """The text of percent-encoded UTF-8 (RFC 3986 2.1)."""
-    if b"%" in data:
+    if 0x25 in data:  # "%"
         data = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), data)
     return data.decode("utf-8", "surrogateescape")
 

@@ -73,7 +73,7 @@ class Origin:
         return "unix"
 
 
-_SLASH = 0x2F
+_SLASH, _QUESTION_MARK, _PERCENT = b"/?%"
 _NOBODY = Origin()
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _ABSOLUTE_PATH = re.compile(rb"[^/?]*+//[^/?]*+(.*+)")
@@ -109,9 +109,9 @@ class Request:
         path = self._path
         if path is None:
             raw = self._origin_form() if self.target[0] != _SLASH else self.target
-            if b"?" in raw:
-                raw = raw[: raw.index(b"?")]
-            path = self._path = percent_decode(raw) if b"%" in raw else raw.decode("ascii")
+            if _QUESTION_MARK in raw:  # an int: looking for bytes costs 0.2 us more
+                raw = raw[: raw.index(_QUESTION_MARK)]
+            path = self._path = percent_decode(raw) if _PERCENT in raw else raw.decode("ascii")
         return path
 
     @property

@@ -102,7 +102,7 @@ class Response:
             self._length = len(body)
         else:
             self._body, self._length = _take_body(body, length)
-        if status in (204, 304) and self._length != 0:
+        if status in (204, 205, 304) and self._length != 0:  # RFC 9110 15.3.5, 15.3.6, 15.4.5
             raise ValueError(f"a {status} has no body")
         self._wire_head = self._encode_head()
 
@@ -162,10 +162,13 @@ def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Itera
     if isinstance(body, str):
         body = body.encode()
     if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body), len(body)
+        body = bytes(body)  # first: the len() of a memoryview counts items, which may be wider than a byte
+        return body, len(body)
     if isinstance(body, FileBody):
         return body, body.length
     if hasattr(body, "seek") and hasattr(body, "tell"):
+        if hasattr(body, "encoding"):
+            raise TypeError("a file is sent as it is: open it in binary mode")
         file = FileBody(cast(BinaryIO, body), body.tell(), length)
         return file, file.length
     if isinstance(body, Mapping) or not hasattr(body, "__iter__"):
