@@ -47,7 +47,9 @@ class Connection(Dialogue):
     # What the reactor calls; the state says which.
 
     def _on_readable(self, _ready: int) -> None:
-        if not self._is_put_off and self._receive():
+        if self._is_put_off:
+            return
+        if self._receive():
             self._advance()
 
     def _on_early(self, _ready: int) -> None:
@@ -205,6 +207,8 @@ class Connection(Dialogue):
             # The fast path: nothing changes but the deadline.
             self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)
             return
+        if former is CLOSED:
+            return
         if self._has_said_goodbye and state in _HOPELESS and not self._is_put_off:
             self.close()
             return
@@ -217,13 +221,15 @@ class Connection(Dialogue):
                 return
         self._watch(state, former)
         self.deadline = self._due(state)
+        if state is IDLE and self._service.is_draining and former is not _NEW:
+            self.retire()
 
     def _watch(self, state: State, former: State) -> None:
         events = state.watches
         if state is UPGRADED:
             owed = self._outbox.size
             events = (READ if owed < HIGH_WATER else 0) | (WRITE if owed else 0)
-        if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state is not LINGER):
+        if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state in _AHEAD):
             events &= ~READ  # always readable, or more than enough
         if events != self._watched or (state.callback != former.callback and events):
             self._service.reactor.watch(self, events, getattr(self, state.callback), self._watched)
@@ -254,7 +260,7 @@ class Connection(Dialogue):
 
     def _done(self) -> int:
         """Bytes that have come of a body, or gone of answers."""
-        return self._outbox.sent + (0 if self._exchange is None else self._exchange.received)
+        return self._outbox.sent + self._received
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -334,3 +340,4 @@ class Connection(Dialogue):
 
 _NEW = State("NEW", 0, "")
 _HOPELESS = (IDLE, HEAD, BODY, LINGER)  # with no more bytes to come
+_AHEAD = (WORK, DUPLEX, UPGRADED)  # where bytes may come ahead of their turn

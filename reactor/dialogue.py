@@ -36,8 +36,8 @@ _NO_CONNECT = Response(501, "CONNECT is not for this server\n")
 class Dialogue:
     """What has been said and not yet answered, and what has been answered and not yet sent."""
 
-    __slots__ = ("_at", "_exchange", "_has_said_goodbye", "_inbox", "_is_closing", "_link", "_outbox", "_parser", "_protocol",
-                 "_served", "_service", "_unlogged", "origin")  # fmt: skip
+    __slots__ = ("_at", "_exchange", "_has_said_goodbye", "_inbox", "_is_closing", "_link", "_outbox", "_parser",
+                 "_protocol", "_received", "_served", "_service", "_unlogged", "origin")  # fmt: skip
 
     def __init__(self, service: Service, origin: Origin) -> None:
         self._service = service
@@ -52,6 +52,7 @@ class Dialogue:
         self._is_closing = False  # we promised to close, or must
         self._has_said_goodbye = False  # the peer has: no more bytes will come
         self._served = 0
+        self._received = 0  # bytes of bodies
         # An answer whose source is not done yet: request, status, outbox.sent before its body, when it came.
         self._unlogged: tuple[Request, int, int, float] | None = None
 
@@ -93,10 +94,17 @@ class Dialogue:
             verdict = _NO_CONNECT
         elif service.on_head is not None:
             verdict = self._ask(service.on_head, request)
+            if verdict is not None and not isinstance(verdict, (Response, Later, Upgrade)) and not is_sink(verdict):
+                log.error("on_head of %s returned %s; answered 500", service.name, type(verdict).__name__)
+                verdict = _FAILED
         if request.preamble.length:
             self._expect_body(request, verdict)
         elif verdict is None:
-            self._give(request, self._ask(service.handler, request))
+            answer = self._ask(service.handler, request)
+            if type(answer) is Response:  # nearly always: one call less
+                self._respond(request, answer)
+            else:
+                self._give(request, answer)
         elif isinstance(verdict, (Response, Later, Upgrade)):
             self._give(request, verdict)
         else:
@@ -138,7 +146,7 @@ class Dialogue:
             self._at += decoder.feed(self._inbox, self._at)
             payload = decoder.take()
             if payload:
-                exchange.received += len(payload)
+                self._received += len(payload)
                 self._heed(exchange, self._ask(exchange.sink.feed, payload))
             if exchange.later is not None or not decoder.is_complete:
                 return False
@@ -237,7 +245,7 @@ class Dialogue:
             request.preamble.keep_alive
             and not self._is_closing
             and not service.is_draining
-            and self._served != service.settings.limit_requests_per_connection
+            and self._served != service.limit_requests
         )
         if not reply(outbox, request, response, service.stamp, keep):
             self._is_closing = True
@@ -253,7 +261,7 @@ class Dialogue:
         if self._unlogged is not None and self._service.access_log is not None:
             request, status, before, began = self._unlogged
             self._unlogged = None
-            size = max(self._outbox.sent - before, 0)
+            size = max(self._outbox.sent + (self._outbox.size if is_whole else 0) - before, 0)
             self._service.access_log.answered(request, status, size, began, is_whole)
 
     def _refuse(self, error: ProtocolError) -> None:
@@ -276,7 +284,8 @@ class Dialogue:
         preamble = request.preamble
         offered = [name.strip() for name in request.headers.get("upgrade", "").lower().split(",")]
         is_asked = not preamble.is_old and b"upgrade" in preamble.options and upgrade.name.lower() in offered
-        if self._exchange is not None or not (is_asked if upgrade.name else request.method == "CONNECT"):
+        has_body = self._exchange is not None and self._exchange.decoder is not None
+        if has_body or not (is_asked if upgrade.name else request.method == "CONNECT"):
             self._fail(request, f"answered with an upgrade to {upgrade.name!r} that was not asked for")
             return
         self._outbox.add(switching(upgrade, self._service.stamp))
@@ -306,3 +315,8 @@ class Dialogue:
             call()
         except Exception:
             log.exception("handler %s raised in %s", self._service.name, getattr(call, "__qualname__", call))
+
+
+def is_sink(value: object) -> bool:
+    """Whether it has what a BodySink has; of its arguments nothing is known."""
+    return hasattr(value, "feed") and hasattr(value, "finish") and hasattr(value, "abort")

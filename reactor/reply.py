@@ -20,7 +20,7 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
     `stamp`: the server's own field lines. `keep`: whether it may, as far as everything else is concerned.
     """
     preamble = request.preamble
-    body = response.body
+    body, head = response._body, response._wire_head  # past the read-only properties, which cost 40 ns each
     is_head = request.method == "HEAD"
     fields = b""
     if preamble.is_old:
@@ -33,15 +33,15 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
         if is_head:
             body = b""
         if len(body) <= JOIN_LIMIT:
-            outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n", body)))
+            outbox.add(b"".join((head, stamp, fields, b"\r\n", body)))
             return keep
-        outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n")))
+        outbox.add(b"".join((head, stamp, fields, b"\r\n")))
         outbox.add(body)
         return keep
     is_chunked = response.length is None and not preamble.is_old
     if is_chunked:
         fields += _CHUNKED
-    outbox.add(b"".join((response.wire_head, stamp, fields, b"\r\n")))
+    outbox.add(b"".join((head, stamp, fields, b"\r\n")))
     outbox.source = (
         FileSource(body) if isinstance(body, FileBody) else IteratorSource(body, response.length, is_chunked)  # type: ignore[arg-type]  # bytes are done
     )

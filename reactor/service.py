@@ -52,6 +52,7 @@ class Service:
         self.clients: dict[str, int] = {}
         self.working = 0
         self.limit_concurrency = settings.limit_concurrency
+        self.limit_requests = settings.limit_requests_per_connection
         self.is_draining = False
         self.on_room: Callable[[], None] | None = None
         self._wall_clock = wall_clock
