@@ -12,6 +12,7 @@ The map, lowest layer first; a file imports only from those above it here, and `
     reply          from a Response to bytes: framing decided
     upgrade        the link of an upgraded protocol
     exchange       a request whose body or answer is not complete
+    terminal       colours or none, log records as lines
     access_log     a line per answer
     service        what the connections of a server share
     dialogue       inbox -> requests -> handler -> outbox
@@ -20,12 +21,20 @@ The map, lowest layer first; a file imports only from those above it here, and `
     listener       accepting, in bursts and with pauses
     datagram       packets in, packets out
     server         wires it all; start, drain, stop
+    memory         a transport and a reactor without a kernel
     testing        a client for handlers, without sockets
-    plugins        SPEC -> handler
-    cli            python -m reactor
+    values         what people write, as values: sizes, durations, switches
+    plugins/       SPEC -> handler: found, imported, given its options
+    cli/           python -m reactor: flags, environment, messages, exit codes
 
 To follow a request, read loop, connection, dialogue, http1/parser, reply, outbox, in this order.
 """
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is imported that an older Python cannot read
+    _line = f"reactor needs Python 3.11 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
+    raise SystemExit(_line) if sys.argv[0] == "-m" else ImportError(_line)
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
 from .http1.errors import ProtocolError

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from .http1.errors import ProtocolError
 from .http1.request import Origin, Request
+from .terminal import is_coloured
 
 _RED, _YELLOW, _GREEN, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 _COLOURS = {2: _GREEN, 3: _GREEN, 4: _YELLOW, 5: _RED}
@@ -23,7 +24,7 @@ def escape(text: str) -> str:
 
 
 class AccessLog:
-    """The short form: `12:34:56 127.0.0.1:50212 GET /test 200 5 B 0.3 ms`; a ✗ for an answer that broke off.
+    """The short form: `127.0.0.1:50212 GET /test 200 5 B 0.3 ms`, and "broken off" behind an answer that was.
 
     `stream`: where to; `call_soon`: the reactor's; in colours on a terminal.
     """
@@ -38,7 +39,7 @@ class AccessLog:
         self._stream = stream if stream is not None else sys.stdout
         self._clock = clock
         self._lines: list[str] = []
-        self._is_coloured = self._stream.isatty()
+        self._is_coloured = is_coloured(self._stream)
 
     def answered(self, request: Request, status: int, size: int, began: float, is_whole: bool = True) -> None:
         """An answer of `size` bytes of body has been given to a request that was here at `began` (seconds)."""
@@ -62,6 +63,8 @@ class AccessLog:
     def write(self) -> None:
         """Write what has gathered."""
         lines, self._lines = self._lines, []
+        if not lines:
+            return
         try:
             self._stream.write("".join(lines))
             self._stream.flush()

@@ -120,8 +120,11 @@ class Connection(Dialogue):
     def _advance(self) -> None:
         """Go on as far as can be gone now: send what is owed, answer what is here, send that; then settle."""
         outbox = self._outbox
-        if (outbox.size or outbox.source is not None) and not self._flush():
-            return
+        is_behind = outbox.size or outbox.source is not None
+        if is_behind:
+            if not self._flush():
+                return
+            is_behind = outbox.size or outbox.source is not None
         try:
             has_more = self._consume()
         except ProtocolError as error:
@@ -133,7 +136,7 @@ class Connection(Dialogue):
         elif self._at:
             self._inbox = self._inbox[self._at :]
             self._at = 0
-        if (outbox.size or outbox.source is not None) and not self._flush():
+        if not is_behind and (outbox.size or outbox.source is not None) and not self._flush():
             return
         if has_more and not outbox.size and outbox.source is None:
             self._put_off()

@@ -58,8 +58,13 @@ class DatagramEndpoint:
                 log.debug("an answer on %s was lost: %s", self.endpoint.url, os.strerror(error.errno or 0))
 
     def _ask(self, data: bytes) -> bytes | None:
+        name = type(self._handler).__name__
         try:
-            return self._handler.on_datagram(data)
+            answer: object = self._handler.on_datagram(data)
         except Exception:
-            log.exception("on_datagram of %s raised; no answer", type(self._handler).__name__)
+            log.exception("on_datagram of %s raised; no answer", name)
             return None
+        if answer is None or isinstance(answer, bytes):
+            return answer
+        log.error("on_datagram of %s returned %s, not bytes or None; no answer", name, type(answer).__name__)
+        return None

@@ -6,7 +6,8 @@ backpressure there is. Law: bytes leave in order, each once, and are dropped fro
 has taken them.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from .answers import Later
@@ -17,6 +18,9 @@ JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
 VECTOR_LIMIT = 64  # buffers in one sendmsg; IOV_MAX is 1024, but nothing here comes near
 PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
 FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
+
+
+log = logging.getLogger("reactor")
 
 
 class BrokenPromise(Exception):
@@ -68,10 +72,10 @@ class Outbox:
                     sent = transport.send(pieces[0])
                     self.sent += sent
                     self.size -= sent
-                    if self.size:
+                    if self.size:  # the kernel is full; a fast reader would keep the loop to itself here
                         pieces[0] = memoryview(pieces[0])[sent:]
-                    else:
-                        pieces.clear()
+                        return
+                    pieces.clear()
                 if self.source is None or not pulls or (self.waiting is not None and not self._take_promised()):
                     return
                 pulls -= 1
@@ -85,9 +89,9 @@ class Outbox:
         source, self.source = self.source, None
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
-            waiting.abandon()
+            _close(waiting.abandon)
         if source is not None:
-            source.close()
+            _close(source.close)
 
     def _take_promised(self) -> bool:
         """Take the piece that the source promised; False: it is not there yet."""
@@ -160,13 +164,13 @@ class IteratorSource:
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         try:
-            piece = next(self._iterator, None)
+            piece = next(self._iterator, _END)
         except Exception as error:
             raise BrokenPromise("its iterator raised") from error
         if isinstance(piece, Later):
             outbox.waiting = piece
             return True
-        if piece is None:
+        if piece is _END:
             if self._left:
                 raise BrokenPromise(f"its iterator ended {self._left} bytes early")
             if self._is_chunked:
@@ -191,3 +195,14 @@ class IteratorSource:
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
+
+
+def _close(close: Callable[[], None]) -> None:
+    """It is over, whatever the body of a handler's answer says to that."""
+    try:
+        close()
+    except Exception:
+        log.exception("the body of an answer raised when it was closed")
+
+
+_END = object()  # of an iterator: None would be a piece, and a wrong one

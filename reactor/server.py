@@ -57,6 +57,7 @@ class Server:
         self._drain_until: float | None = None
         self._thread: threading.Thread | None = None
         self._has_started = False
+        self._is_told_to_stop = False
 
     # Life.
 
@@ -86,6 +87,8 @@ class Server:
             if on_ready is not None:
                 on_ready(self)
             self.reactor.run()
+        except KeyboardInterrupt:
+            log.warning("interrupted; %d connections are reset", len(self.service.connections))
         finally:
             restore()
             self.close()
@@ -115,6 +118,11 @@ class Server:
     def url(self) -> str:
         """The first address, as a URL without the slash at its end."""
         return self.endpoints[0].url.rstrip("/")
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to stop, and only finishes what is under way."""
+        return self.service.is_draining
 
     # On the reactor's thread.
 
@@ -153,6 +161,8 @@ class Server:
             except Exception:
                 log.exception("shutdown of %s raised", self.service.name)
         self._has_started = False
+        if self.service.access_log is not None:
+            self.service.access_log.write()  # there is no further turn that would
         self.reactor.close()
 
     def _listen(self) -> None:
@@ -208,5 +218,7 @@ class Server:
         return restore
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        is_second = self.service.is_draining and number == signal.SIGINT
-        self.reactor.call_soon(self.abort if is_second else self.drain)
+        if number == signal.SIGINT and (self._is_told_to_stop or self.service.is_draining):
+            raise KeyboardInterrupt  # wherever we are: a handler that holds the loop would never let abort() begin
+        self._is_told_to_stop = True
+        self.reactor.call_soon(self.drain)

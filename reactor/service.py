@@ -5,8 +5,7 @@ Law: it decides nothing about a connection; it counts, and keeps what would else
 
 import logging
 from collections.abc import Callable
-from email.utils import formatdate
-from time import time
+from time import gmtime, time
 from typing import TYPE_CHECKING, Any
 
 from .http1.request import HeadLimits
@@ -65,7 +64,7 @@ class Service:
         if self.settings.server_header:
             self.stamp += b"Server: reactor\r\n"
         if self.settings.date_header:
-            self.stamp += f"Date: {formatdate(self._wall_clock(), usegmt=True)}\r\n".encode()
+            self.stamp += f"Date: {http_date(self._wall_clock())}\r\n".encode()
 
     def admit(self, connection: "Connection") -> None:
         self.connections.add(connection)
@@ -90,6 +89,15 @@ class Service:
 
 
 _UNLIMITED = 1 << 62
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(seconds: float) -> str:
+    """IMF-fixdate (RFC 9110 5.6.7) of `seconds` since the epoch: always English, and without importing `email`,
+    which takes longer than the rest of the server."""
+    year, month, day, hour, minute, second, weekday, *_ = gmtime(seconds)
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
 def handler_name(handler: object) -> str:

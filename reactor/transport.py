@@ -54,7 +54,10 @@ class Transport:
         return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     def close(self) -> None:
-        self._socket.close()
+        try:
+            self._socket.close()
+        except OSError:
+            pass  # the descriptor is gone all the same (close(2))
 
     def abort(self) -> None:
         """Close with a reset, so that the peer cannot take what it has for the whole."""
@@ -62,4 +65,4 @@ class Transport:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         except OSError:
             pass  # gone already
-        self._socket.close()
+        self.close()

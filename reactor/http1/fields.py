@@ -74,7 +74,7 @@ def parse_fields(block: bytes, start: int, limit: int) -> Headers:
     pairs = FIELD_LINE.findall(block, start)
     if len(pairs) > limit:
         raise ProtocolError(431, f"{len(pairs)} fields; at most {limit} are taken")
-    if block.find(b" \r\n", start) >= 0 or block.find(b"\t\r\n", start) >= 0:  # the OWS behind a value is not part of it
+    if block.find(b" \r\n", start) >= 0 or block.find(b"\t\r\n", start) >= 0:  # OWS is not part of a value
         pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
     return Headers(pairs)
 

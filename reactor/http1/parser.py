@@ -103,7 +103,7 @@ class HeadParser:
         fault = HEAD_FAULT.search(data, begin, end)
         size = (end if fault is None else fault.end()) - first
         line_limit = min(limits.request_line, limits.head)
-        if size > line_limit and data.find(b"\r\n", first, first + line_limit) < 0:
+        if size > line_limit and not self._is_line_valid and data.find(b"\r\n", first, first + line_limit) < 0:
             raise ProtocolError(414, f"the request line is longer than {line_limit} bytes")
         if size > limits.head:
             raise ProtocolError(431, f"the head is larger than {limits.head} bytes")

@@ -1,0 +1,182 @@
+"""The command line: `reactor`, `python -m reactor`. Flags and environment in, a server in the foreground.
+
+Law: standard output has what was asked for (the access log, a listing), standard error what a person should know.
+What goes wrong before the server is open is one line there and a code: 2 what was asked for is not understood,
+3 it cannot be done. Logging is set up here and nowhere else.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from .. import __version__
+from ..address import AddressError, Endpoint
+from ..plugins import DEFAULT, PluginError, list_handlers, load_all
+from ..plugins.importing import describe
+from ..server import Server
+from ..terminal import BOLD, DIM, RED, Paint, printable, set_up_logging, traceback_lines
+from .config import Config, make_parser, read_config
+from .flags import UsageError
+
+log = logging.getLogger("reactor")
+
+STOPPED, CRASHED, USAGE, NOT_STARTED = 0, 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; the exit code."""
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except UsageError as error:
+        _complain(f"{error} (reactor --help shows all)" if "?" not in str(error) else str(error))
+        return USAGE
+    except KeyboardInterrupt:
+        return STOPPED
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        return STOPPED
+    finally:
+        if sys.stdout is not None:  # closed by whoever started us
+            _flush(sys.stdout)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    config = read_config(arguments, os.environ)
+    set_up_logging(sys.stderr, config.values["log_level"])
+    for warning in config.warnings:
+        log.warning(warning)
+    if config.asked == "help":
+        print(make_parser().format_help(), end="")
+    elif config.asked == "version":
+        print(f"reactor {__version__} (Python {sys.version.split()[0]})")
+    elif config.asked == "print_config":
+        print(*config.lines(), sep="\n")
+    elif config.values["target"] == "handlers":
+        print(*_listing(), sep="\n")
+    else:
+        return _serve(config)
+    return STOPPED
+
+
+def _serve(config: Config) -> int:
+    values = config.values
+    is_verbose = values["log_level"] == "debug"
+    try:
+        handler = load_all(values["target"], values["mount"], values["app_dir"])
+    except PluginError as error:
+        _complain(str(error), error.__cause__ if is_verbose else None)
+        return NOT_STARTED
+    server = _Foreground(handler, config.binds, config.settings(), sys.stdout if values["access_log"] else None,
+                         reuse_port=values["reuse_port"])  # fmt: skip
+    server.is_quiet = values["log_level"] not in ("debug", "info")
+    try:
+        server.open()
+    except AddressError as error:
+        _complain(f"cannot listen on {error}", error if is_verbose else None)
+        return NOT_STARTED
+    except (Exception, SystemExit) as error:
+        _complain(f"{server.service.name} did not start: {describe(error)}", error if is_verbose else None)
+        return NOT_STARTED
+    try:
+        server.run(on_ready=lambda _: server.say(*_banner(server.endpoints, config)))
+    except Exception:
+        log.critical("crashed", exc_info=True)
+        return CRASHED
+    server.say("stopped")
+    return STOPPED
+
+
+class _Foreground(Server):
+    """A server that tells the person before it what it does."""
+
+    is_quiet = False
+
+    def say(self, *lines: str) -> None:
+        if not self.is_quiet:
+            start = "\r" if sys.stderr.isatty() else ""  # over the ^C that the terminal has echoed
+            print(start + "\n".join(lines), file=sys.stderr, flush=True)
+
+    def drain(self) -> None:
+        is_first = not self.service.is_draining
+        super().drain()
+        count = len(self.service.connections)
+        if is_first and count:
+            self.say(f"draining {count} connection{'s' * (count > 1)}…{' Ctrl-C again stops at once' * _is_watched()}")
+
+
+def _banner(endpoints: Sequence[Endpoint], config: Config) -> list[str]:
+    """What is served, where, and how to try and to stop it."""
+    paint = Paint(sys.stderr)
+    target, mounts = config.values["target"], config.values["mount"]
+    what = [f"{prefix} from {printable(spec)}" for prefix, spec in mounts]
+    if target or not mounts:
+        what.append(f"{'the rest from ' * bool(mounts)}{printable(target or DEFAULT)}")
+    stop = "Ctrl-C" if _is_watched() else f"kill {os.getpid()}"
+    return [
+        f"{paint(BOLD, f'Reactor {__version__}')} serves {', '.join(what)}",
+        *(f"  {paint(BOLD, _clickable(each))}{paint(DIM, _every(each))}" for each in endpoints),
+        f"{paint(DIM, 'try')}   {endpoints[0].curl_hint(_path_to_try(config))}",
+        f"{paint(DIM, 'stop')}  {stop}",
+    ]
+
+
+def _clickable(endpoint: Endpoint) -> str:
+    """The address as a URL; of "every address", the one that this machine can open."""
+    here = "127.0.0.1" if endpoint.address.host == "*" else "[::1]"
+    return endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", f"//{here}:")
+
+
+def _every(endpoint: Endpoint) -> str:
+    return "" if _clickable(endpoint) == endpoint.url else "  (and every other address of this machine)"
+
+
+def _path_to_try(config: Config) -> str:
+    target, mounts = config.values["target"], config.values["mount"]
+    if mounts:
+        return str(mounts[0][0])
+    return "/test" if target in (None, DEFAULT) else "/"
+
+
+def _listing() -> list[str]:
+    """The handlers that can be served by name, as a table."""
+    import shutil
+    import textwrap
+
+    found = list_handlers()
+    paint = Paint(sys.stdout)
+    columns = shutil.get_terminal_size().columns
+    name_width = max(len(each.name) for each in found)
+    origin_width = max(len(each.origin) for each in found)
+    indent = name_width + origin_width + 4
+    lines = []
+    for each in found:
+        text = printable(each.error or each.about)
+        first, *more = textwrap.wrap(text, max(columns - indent, 30)) or [""]
+        colour = RED if each.error else ""
+        start = f"{paint(BOLD, f'{each.name:{name_width}}')}  {paint(DIM, f'{each.origin:{origin_width}}')}  "
+        lines += [start + paint(colour, first), *(" " * indent + paint(colour, line) for line in more)]
+    return lines
+
+
+def _complain(line: str, error: BaseException | None = None) -> None:
+    """One line on standard error, after the traceback of `error` if there is one to show."""
+    lines = [] if error is None else traceback_lines(error)
+    lines.append(f"{Paint(sys.stderr)(RED, 'reactor:')} {printable(line)}")
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def _is_watched() -> bool:
+    """Whether Ctrl-C reaches us: standard error is a terminal, and we are in front of it."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def _flush(stream: TextIO) -> None:
+    """Where the reader has gone, let Python not complain of that at its exit."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

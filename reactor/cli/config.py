@@ -1,0 +1,174 @@
+"""The configuration: what the command line and the environment say, and where each value is from.
+
+Law: a value comes from the command line, else from the environment (REACTOR_<NAME>; empty counts as not set),
+else it is the default. Nothing is taken silently: what is not understood is a `UsageError` of one line.
+"""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from ..address import Address
+from ..settings import Settings
+from ..values import did_you_mean
+from .flags import BIND, FLAGS, HOST, LIMITS, TARGET, TIMES, Flag, UsageError
+
+_EPILOG = (
+    "SIZE: 512, 64k, 16m. TIME: 30s, 500ms, 5m. Every flag is also an environment variable, --timeout-header "
+    "is REACTOR_TIMEOUT_HEADER; the command line wins. TERM or Ctrl-C lets answers under way be finished, a "
+    "second Ctrl-C does not. Exit codes: 0 stopped, 1 crashed, 2 usage, 3 could not start."
+)
+
+
+class _Formatter(argparse.HelpFormatter):
+    """`-b, --bind ADDRESS`, the metavar said once, as Python 3.13 does."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {action.metavar}"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser. It collects texts, None where there is none; checking them is the flag's."""
+    parser = _Parser(
+        prog="reactor", usage="reactor [TARGET] [options]\n       reactor handlers     list what can be served by name",
+        description="Serve HTTP/1.1 with a handler: `reactor`, or `python -m reactor` from a checkout.",
+        epilog=_EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False, add_help=False,
+    )  # fmt: skip
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for flag in FLAGS:
+        if flag.group not in groups:
+            groups[flag.group] = parser.add_argument_group(flag.group)
+        _add(groups[flag.group], flag)
+    other = parser.add_argument_group("other")
+    other.add_argument("--print-config", action="store_true", help="show every value and where it is from")
+    other.add_argument("--version", action="store_true", help="show the version")
+    other.add_argument("-h", "--help", action="store_true", help="show this")
+    return parser
+
+
+def _add(group: argparse._ArgumentGroup, flag: Flag) -> None:
+    about = flag.about.replace("%", "%%")
+    if flag is TARGET:
+        group.add_argument(flag.name, nargs="?", metavar=flag.metavar, help=about)
+    elif flag.metavar:
+        is_off = flag.group in (LIMITS, TIMES) and not flag.default
+        default = "" if flag.default in (None, []) else f" [{'none' if is_off else flag.show(flag.default)}]"
+        names = [flag.short, flag.long] if flag.short else [flag.long]
+        action = "append" if flag.is_repeated else "store"
+        group.add_argument(*names, dest=flag.name, metavar=flag.metavar, action=action, help=about + default)
+    else:
+        for name, value in (flag.long, "yes"), (f"--no{flag.long[1:]}", "no"):
+            is_news = (value == "no") == flag.default  # the other one says what is so anyway
+            about = f"do not {flag.about}" if value == "no" else flag.about
+            group.add_argument(name, dest=flag.name, action="store_const", const=value,
+                               help=about if is_news else argparse.SUPPRESS)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is to be done. `values` and `origins` by the flags' names; `binds`; `warnings` for the log; `asked`: a
+    question to answer instead of serving: "help", "version", "print_config", or ""."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    binds: list[Address]
+    warnings: list[str]
+    asked: str
+
+    def settings(self) -> Settings:
+        return Settings(**{field.name: self.values[field.name] for field in fields(Settings)})
+
+    def lines(self) -> list[str]:
+        """Every value and its origin, a line each."""
+        import json
+
+        rows = []
+        for flag in FLAGS:
+            value, origin = self.values[flag.name], self.origins[flag.name]
+            if flag is BIND and value is None:
+                value, origin = self.binds, max(self.origins["host"], self.origins["port"], key=_nearness)
+            shown: Any = [flag.show(each) for each in value] if flag.is_repeated else flag.show(value)
+            if type(value) in (bool, int) and flag.metavar in ("", "N"):
+                shown = value
+            rows.append((flag.name.replace("_", "-"), json.dumps(shown, ensure_ascii=False), origin))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        return [f"{name:{widths[0]}} = {shown:{min(widths[1], 24)}}  # {origin}" for name, shown, origin in rows]
+
+
+def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """The command line and the environment, understood. UsageError if they cannot be."""
+    parser = make_parser()
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise UsageError(_unknown(unknown, parser))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for flag in FLAGS:
+        text, variable = getattr(given, flag.name), environ.get(flag.variable, "")
+        if text is not None:
+            place = "TARGET" if flag is TARGET else flag.long
+            values[flag.name] = flag.take(text if flag.is_repeated else [text], place)
+            origins[flag.name] = "command line"
+        elif variable:
+            values[flag.name] = flag.take(_words(variable, flag) if flag.is_repeated else [variable], flag.variable)
+            origins[flag.name] = f"environment ({flag.variable})"
+        else:
+            values[flag.name], origins[flag.name] = flag.default, "default"
+    asked = next((name for name in ("help", "version", "print_config") if getattr(given, name)), "")
+    return Config(values, origins, _binds(values, origins), _strays(environ), asked)
+
+
+def _words(text: str, flag: Flag) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{flag.variable}: {error}") from None
+
+
+def _unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    flags = [each for each in unknown if each.startswith("-")]
+    if not flags:
+        return f"one TARGET at a time, and {unknown[0]} is a second; --mount serves several"
+    name = flags[0].partition("=")[0]
+    return f"there is no flag {name}{did_you_mean(name, parser._option_string_actions)}"
+
+
+def _strays(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like a misspelt one of ours. Others may be somebody else's: Kubernetes makes such names."""
+    right = [flag.variable for flag in FLAGS]
+    strays = [name for name in environ if name.startswith("REACTOR_") and name not in right]
+    near = {name: get_close_matches(name, right, n=1, cutoff=0.85) for name in strays}
+    return [f"{name} is not known; did you mean {found[0]}?" for name, found in near.items() if found]
+
+
+def _binds(values: dict[str, Any], origins: dict[str, str]) -> list[Address]:
+    """Where to listen: --bind, or --host and --port, whichever was said nearer to the command line."""
+    whole = _nearness(origins["bind"])
+    parts = max(_nearness(origins["host"]), _nearness(origins["port"]))
+    if whole and whole == parts:
+        raise UsageError("--bind says both host and port; leave out --host and --port")
+    if whole > parts:
+        return list(values["bind"])
+    values["bind"] = None  # overruled
+    host = values["host"]
+    text = f"[{host}]:{values['port']}" if ":" in host and "[" not in host else f"{host}:{values['port']}"
+    return list(BIND.take([text], HOST.variable if origins["host"].startswith("environment") else HOST.long))
+
+
+def _nearness(origin: str) -> int:
+    return ("default", "environment", "command").index(origin.split()[0])

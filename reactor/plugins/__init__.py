@@ -1,0 +1,189 @@
+"""SPEC -> handler: what `python -m reactor SPEC` and `--mount PREFIX=SPEC` name, found, checked and made.
+
+    hello                 a built-in: the module `handlers.hello`
+    NAME                  an entry point of the group `reactor.handlers`, from an installed package
+    file.py[:attr]        a file; without `attr` its `handler`, `app` or `application`
+    module:attr[.attr]    a module in the working directory (or --app-dir) or on Python's path
+    ...:option=value,...  any of them, where it names a class: an instance with these options
+
+Law: only what is named is imported. Whatever is wrong is a `PluginError` of one line that says what would be
+right. What comes out takes one request. Here and nowhere else `reactor` reaches into `handlers`.
+"""
+
+import importlib.util
+import inspect
+import os
+import re
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from ..answers import Handler
+from ..values import did_you_mean
+from . import catalog
+from .catalog import Listing, list_handlers
+from .importing import PluginError, import_builtin, import_file, import_named
+from .options import OptionError, build, split_options
+
+__all__ = ["DEFAULT", "Listing", "PluginError", "list_handlers", "load", "load_all", "split_mount"]
+
+DEFAULT = "hello"
+_FILE = re.compile(r"(.*?\.py|[^:]*/[^:]*)(?::(.*))?", re.DOTALL)
+_OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
+
+
+def load(spec: str, app_dir: str = ".") -> Handler:
+    """The handler that `spec` names; modules are looked for in `app_dir` first."""
+    place, colon, rest = _split_spec(spec)
+    try:
+        options = split_options(rest) if colon else {}
+        found = _find(place, app_dir, bool(options))
+        if isinstance(found, type):
+            found = build(found, options)
+        elif options:
+            raise PluginError(f"{place} takes no options, for it is no class: leave out :{rest}")
+    except OptionError as error:
+        raise PluginError(f"{place}: {error}") from error.__cause__
+    if fault := _fault(found):
+        raise PluginError(f"{place} {fault}")
+    return cast(Handler, found)
+
+
+def load_all(target: str | None, mounts: Sequence[tuple[str, str]], app_dir: str = ".") -> Handler:
+    """The handler for a whole server: `target` (by default the demo) bare, or a router with the mounts.
+
+    `mounts`: pairs of prefix and SPEC. Besides mounts, `target` serves the rest; without it, the rest is 404.
+    """
+    if not mounts:
+        return load(target or DEFAULT, app_dir)
+    router = cast(_Router, import_builtin("router").Router())
+    named: dict[str, str] = {}
+    for prefix, spec in [*mounts, *([("/", target)] if target is not None else [])]:
+        if prefix in named:
+            raise PluginError(f"{named[prefix]} and {spec} cannot both be served at {prefix}")
+        named[prefix] = spec
+        handler = load(spec, app_dir)
+        try:
+            router.mount(prefix, handler)
+        except ValueError as error:
+            raise PluginError(f"{spec} cannot be mounted: {error}") from None
+    return cast(Handler, router)
+
+
+class _Router(Protocol):
+    """What `handlers.router.Router` is to us."""
+
+    def mount(self, prefix: str, handler: Handler) -> object: ...
+
+
+def split_mount(text: str) -> tuple[str, str]:
+    """Prefix and SPEC of "/up=upload.py:Upload". ValueError if it is no such pair."""
+    prefix, _, spec = text.partition("=")
+    if not prefix.startswith("/") or prefix.startswith("//") or not spec:
+        raise ValueError(f"a mount is written /prefix=SPEC, as in /api=app.py, not {text!r}")
+    return prefix.rstrip("/") or "/", spec
+
+
+def _split_spec(spec: str) -> tuple[str, str, str]:
+    match = _OPTIONS.search(spec)
+    place, colon, rest = (spec[: match.start()], ":", spec[match.end() :]) if match else (spec, "", "")
+    if not place:
+        raise PluginError(f"{spec!r} names no handler")
+    return place, colon, rest
+
+
+# Finding.
+
+
+def _find(place: str, app_dir: str, has_options: bool) -> Any:
+    if _is_folder(place):
+        raise PluginError(f"{place} is a directory, and this version serves no files yet")
+    if match := _FILE.fullmatch(place):
+        return _in_file(os.path.expanduser(match[1]), match[2])
+    if ":" in place:
+        return _in_module(place, app_dir)
+    if not catalog.has(place):
+        if os.path.isfile(f"{place}.py"):
+            raise PluginError(f"there is no handler {place}; did you mean {place}.py?")
+        if all(part.isidentifier() for part in place.split(".")) and importlib.util.find_spec(place.partition(".")[0]):
+            raise PluginError(f"there is no handler {place}; of the module of that name, say which: {place}:ATTR")
+    return catalog.find(place, has_options)
+
+
+def _is_folder(place: str) -> bool:
+    """A bare word is a handler's name first, whatever lies in the working directory."""
+    is_bare = "/" not in place and place not in (".", "..", "~")
+    return os.path.isdir(os.path.expanduser(place)) and not (is_bare and catalog.has(place))
+
+
+def _in_file(path: str, attr: str | None) -> Any:
+    if not os.path.isfile(path):
+        raise PluginError(f"there is no file {path}{did_you_mean(path, _files_beside(path))}")
+    return _attribute(import_file(path), attr, path)
+
+
+def _in_module(place: str, app_dir: str) -> Any:
+    name, _, attr = place.partition(":")
+    if not all(part.isidentifier() for part in [*name.split("."), *attr.split(".")]):
+        raise PluginError(f"{place} is not understood; write file.py:attr, module:attr, or a handler's name")
+    return _attribute(import_named(name, app_dir), attr, name)
+
+
+def _attribute(module: ModuleType, attr: str | None, place: str) -> Any:
+    """`attr` of a module, dots and all; without it, what goes by one of the usual names."""
+    if not attr:
+        found = catalog.usual(module)
+        if found is None:
+            usual = ", ".join(catalog.USUAL)
+            raise PluginError(f"{place} has none of {usual}; say which, as in {place}:ATTR{_own(module)}")
+        return found
+    found = module
+    for part in attr.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise PluginError(f"{place} has no {attr}{did_you_mean(part, getattr(found, '__dict__', ()))}") from None
+    return found
+
+
+def _own(module: ModuleType) -> str:
+    """What a module defines itself and one might mean."""
+    here = module.__name__
+    own = [name for name, each in vars(module).items() if callable(each) and getattr(each, "__module__", "") == here]
+    return f"; it has {', '.join(own)}" if own else ""
+
+
+def _files_beside(path: str) -> list[str]:
+    folder = os.path.dirname(path)
+    try:
+        return [os.path.join(folder, each) for each in os.listdir(folder or ".") if each.endswith(".py")]
+    except OSError:
+        return []
+
+
+# Looking it over.
+
+
+def _fault(found: Any) -> str | None:
+    """What keeps an object from being a handler, or None."""
+    if not callable(found):
+        return f"is of type {type(found).__name__}, and cannot be called with a request"
+    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(type(found).__call__)
+    try:
+        signature = inspect.signature(found)
+    except (TypeError, ValueError):  # a callable of C that does not say
+        return None
+    if _takes(signature, 1):
+        return "is an async function; this version runs plain ones" if is_async else None
+    for count, name in (3, "an ASGI"), (2, "a WSGI"):
+        if _takes(signature, count):
+            return f"looks like {name} app; this version runs handlers, which take one request"
+    return f"cannot be called with a request alone; its parameters are {signature}"
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""A test client for handlers, without sockets: what is served in memory is served by the real connection.
+
+    with TestClient(handler) as client:
+        assert client.get("/").text == "Welcome to the server!"
+
+Law: only the kernel is played here. Parsing, the handler contract, framing, files, iterators and Laters run in
+the code that serves real clients, and the answer is read by `http.client`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPMessage, HTTPResponse
+from io import BytesIO
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from .answers import Handler
+from .connection import Connection
+from .http1.request import Origin
+from .memory import ManualReactor, MemoryTransport
+from .service import Service
+from .settings import Settings
+from .state import WORK
+
+__all__ = ["ManualReactor", "MemoryTransport", "Reply", "TestClient"]
+
+Content = bytes | str | Iterable[bytes]
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, as a client has read it. `headers` is a mapping whose names match in any case."""
+
+    status: int
+    reason: str
+    headers: HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(self.headers.get_content_charset("utf-8"))
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class TestClient:
+    """Asks `handler`, each request on a connection of its own; in a with block, `startup` and `shutdown` are called.
+
+    `timeout`: seconds that an answer from a thread may take; then TimeoutError. An answer that breaks off raises
+    `http.client.IncompleteRead`, a connection closed without one `RemoteDisconnected`.
+    """
+
+    __test__ = False  # pytest need not look for tests in here
+
+    def __init__(self, handler: Handler, settings: Settings | None = None, timeout: float = 5.0) -> None:
+        self.settings = settings if settings is not None else Settings()
+        self.reactor = ManualReactor(monotonic())
+        self.service = Service(self.reactor, self.settings, handler)
+        self.timeout = timeout
+        self._handler = handler
+
+    def __enter__(self) -> Self:
+        startup = getattr(self._handler, "startup", None)
+        if startup is not None:
+            startup(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        shutdown = getattr(self._handler, "shutdown", None)
+        if shutdown is not None:
+            shutdown()
+
+    def get(self, target: str, headers: Fields = ()) -> Reply:
+        return self.request("GET", target, headers)
+
+    def post(self, target: str, body: Content = b"", headers: Fields = ()) -> Reply:
+        return self.request("POST", target, headers, body)
+
+    def request(self, method: str, target: str, headers: Fields = (), body: Content = b"") -> Reply:
+        """Send one request, and wait for its answer. A `body` that is an iterable of bytes is sent chunked."""
+        transport = MemoryTransport(self.reactor)
+        for piece in _encode(method, target, headers, body):
+            transport.feed(piece)
+        self._serve(Connection(self.service, transport, Origin(("127.0.0.1", 50000))))
+        response = HTTPResponse(_Socket(bytes(transport.sent)), method=method)  # type: ignore[arg-type]  # all it needs of one
+        response.begin()
+        return Reply(response.status, response.reason, response.headers, response.read())
+
+    def _serve(self, connection: Connection) -> None:
+        """Turn until the answer is whole, then leave."""
+        until = monotonic() + self.timeout
+        try:
+            while True:
+                while self.reactor.turn():
+                    if monotonic() > until:
+                        raise TimeoutError("the answer has no end")
+                if connection.state is not WORK:
+                    return
+                self.reactor.wait(until - monotonic())
+        finally:
+            connection.close()
+
+
+def _encode(method: str, target: str, headers: Fields, body: Content) -> Iterable[bytes]:
+    given = dict(headers)
+    names = {name.lower() for name in given}
+    body = body.encode() if isinstance(body, str) else body
+    if "host" not in names:
+        given["Host"] = "test"
+    if (body or method in ("POST", "PUT", "PATCH")) and not names & {"content-length", "transfer-encoding"}:
+        given |= {"Content-Length": str(len(body))} if isinstance(body, bytes) else {"Transfer-Encoding": "chunked"}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+    yield "\r\n".join(lines).encode("latin-1")
+    if isinstance(body, bytes):
+        yield body
+        return
+    yield from (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in body if piece)
+    yield b"0\r\n\r\n"
+
+
+class _Socket:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(self._data)

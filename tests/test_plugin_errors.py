@@ -1,0 +1,147 @@
+"""A SPEC that is wrong: one line that says what would be right, or where an import failed and why."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from reactor.plugins import PluginError, load
+
+from .specs import APPS, UPLOAD, body, empty_folder, offer, write
+
+__all__ = ["empty_folder"]
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+
+def error(spec: str) -> str:
+    with pytest.raises(PluginError) as caught:
+        load(spec)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        ("helo", "there is no handler helo; did you mean hello? There are echo, health, hello"),
+        ("zzzzz", "there is no handler zzzzz; there are echo, health, hello"),
+        ("app", "there is no handler app; did you mean app.py?"),
+        ("json", "there is no handler json; of the module of that name, say which: json:ATTR"),
+        ("router", "there is no handler router; there are echo"),
+        (":a=b", "':a=b' names no handler"),
+        ("", "'' names no handler"),
+        (".", ". is a directory, and this version serves no files yet"),
+        ("folder", "folder is a directory, and this version serves no files yet"),
+        ("~", "~ is a directory"),
+        ("ap.py", "there is no file ap.py; did you mean app.py?"),
+        ("folder/x.py", "there is no file folder/x.py"),
+        ("nowhere/x.py:y", "there is no file nowhere/x.py"),
+        ("folder/notes.txt", "folder/notes.txt is no Python file: its name would end in .py"),
+        ("app.py:handlr", "app.py has no handlr; did you mean handler?"),
+        ("app.py:handler.deep", "app.py has no handler.deep"),
+        ("empty.py", "empty.py has none of handler, app, application; say which, as in empty.py:ATTR"),
+        (
+            "upload.py",
+            "upload.py has none of handler, app, application; say which, as in upload.py:ATTR; it has Upload",
+        ),
+        ("nowhere:app", "there is no module nowhere in "),
+        ("nowhere.deep:app", "there is no module nowhere in "),
+        ("json:", "json: is not understood; write file.py:attr, module:attr, or a handler's name"),
+        ("a b:c", "a b:c is not understood"),
+        ("app.py:a=b", "app.py takes no options, for it is no class: leave out :a=b"),
+        ("upload.py:Upload", "upload.py:Upload: Upload needs folder, as in :folder=…"),
+        ("upload.py:Upload:foldr=x", "upload.py:Upload: Upload has no option foldr; did you mean folder? It has"),
+        ("upload.py:Upload:folder=x,y", "upload.py:Upload: options are written name=value"),
+        ("apps.py:wsgi", "apps.py:wsgi looks like a WSGI app; this version runs handlers"),
+        ("apps.py:flask", "apps.py:flask looks like a WSGI app"),
+        ("apps.py:asgi", "apps.py:asgi looks like an ASGI app"),
+        ("apps.py:fastapi", "apps.py:fastapi looks like an ASGI app"),
+        ("apps.py:later", "apps.py:later is an async function; this version runs plain ones"),
+        ("apps.py:four", "apps.py:four cannot be called with a request alone; its parameters are (a, b, c, d)"),
+        ("apps.py:none", "apps.py:none cannot be called with a request alone; its parameters are ()"),
+        ("apps.py:number", "apps.py:number is of type int, and cannot be called with a request"),
+    ],
+)
+def test_a_wrong_spec_is_told_what_would_be_right(spec: str, line: str) -> None:
+    write("app.py")
+    write("empty.py", "")
+    write("upload.py", UPLOAD)
+    write("apps.py", APPS)
+    write("folder/notes.txt", "")
+    assert error(spec).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("\nimport nowhere", "ModuleNotFoundError: No module named 'nowhere' (bad.py, line 2)"),
+        ("x = (", "SyntaxError: '(' was never closed (bad.py, line 1)"),
+        ("\n\n1 / 0", "ZeroDivisionError: division by zero (bad.py, line 3)"),
+        ("import sys\nsys.exit('usage:\\n x')", "SystemExit: usage: x (bad.py, line 2)"),
+        ("\nimport json\njson.loads('{')", "JSONDecodeError: Expecting property name"),
+        ("from reactor import Response\nResponse(200, headers={'A': 'b\\r\\nc'})", "ValueError: "),
+        ("raise KeyError", "KeyError (bad.py, line 1)"),
+        ("import worse", "RuntimeError: two lines (worse.py, line 1)"),
+    ],
+)
+def test_an_error_at_import_is_one_line_with_its_place(source: str, reason: str) -> None:
+    write("bad.py", source)
+    write("worse.py", "raise RuntimeError('two\\nlines')")
+    line = error("bad.py")
+    assert line.startswith(f"bad.py cannot be loaded: {reason}")
+    assert "(bad.py, line " in line or "(worse.py, line 1)" in line
+    assert "bad_py" not in sys.modules
+
+
+def test_the_traceback_of_an_import_stays_at_hand() -> None:
+    write("bad.py", "1 / 0")
+    with pytest.raises(PluginError) as caught:
+        load("bad:handler")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_module_that_misses_another_is_not_missing_itself() -> None:
+    write("bad.py", "import nowhere")
+    assert (
+        error("bad:handler") == "bad cannot be loaded: ModuleNotFoundError: No module named 'nowhere' (bad.py, line 1)"
+    )
+
+
+def test_the_place_of_an_error_where_the_working_directory_is_gone(tmp_path: Path) -> None:
+    bad = write("bad.py", "1 / 0").absolute()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    assert error(str(bad)).endswith(f"({bad}, line 1)")
+
+
+def test_ctrl_c_during_an_import_is_ctrl_c() -> None:
+    write("bad.py", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load("bad.py")
+
+
+def test_two_packages_that_offer_the_same_name() -> None:
+    offer("same", "one", "one:handler")
+    write("site/other-3.dist-info/METADATA", "Metadata-Version: 2.1\nName: other\nVersion: 3\n")
+    write("site/other-3.dist-info/entry_points.txt", "[reactor.handlers]\nsame = one:app\n")
+    line = error("same")
+    assert line.startswith("several packages offer same: ")
+    assert "one:handler of same-dist 1.2" in line
+    assert "one:app of other 3" in line
+
+
+def test_a_package_that_hides_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder `handlers` in the working directory comes before our own on the path; it does not come between."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "handlers"]:
+        monkeypatch.delitem(sys.modules, name)
+    write("handlers/__init__.py", "")
+    sys.path.insert(0, str(Path.cwd()))
+    assert body(load("hello"), "/test") == "Hello"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "handlers"]:
+        monkeypatch.delitem(sys.modules, name)
+    __import__("handlers")
+    assert error("hello") == "hello cannot be loaded: handlers was imported before Reactor's own `handlers`"
