@@ -108,14 +108,15 @@ class TestClient:
 
 
 def _encode(method: str, target: str, headers: Fields, body: Content) -> Iterable[bytes]:
-    given = dict(headers)
-    names = {name.lower() for name in given}
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+    given = {name.lower() for name, _ in pairs}
     body = body.encode() if isinstance(body, str) else body
-    if "host" not in names:
-        given["Host"] = "test"
-    if (body or method in ("POST", "PUT", "PATCH")) and not names & {"content-length", "transfer-encoding"}:
-        given |= {"Content-Length": str(len(body))} if isinstance(body, bytes) else {"Transfer-Encoding": "chunked"}
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+    if "host" not in given:
+        pairs.insert(0, ("Host", "test"))
+    if (body or method in ("POST", "PUT", "PATCH")) and not given & {"content-length", "transfer-encoding"}:
+        whole = ("Content-Length", str(len(body))) if isinstance(body, bytes) else None
+        pairs.append(whole or ("Transfer-Encoding", "chunked"))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs), "", ""]
     yield "\r\n".join(lines).encode("latin-1")
     if isinstance(body, bytes):
         yield body

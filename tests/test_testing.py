@@ -48,8 +48,8 @@ def test_json_and_text() -> None:
 
     client = TestClient(handler)
     assert client.get("/").json() == {"who": "Zoë"}
-    latin = TestClient(lambda request: Response(200, "Zoë".encode("latin-1"), content_type="text/plain; charset=latin-1"))
-    assert latin.get("/").text == "Zoë"
+    latin = Response(200, "Zoë".encode("latin-1"), content_type="text/plain; charset=latin-1")
+    assert TestClient(lambda request: latin).get("/").text == "Zoë"
 
 
 def test_bodies_of_requests(client: TestClient, zoo: Zoo) -> None:
@@ -67,9 +67,9 @@ def test_headers_of_requests() -> None:
 
     client = TestClient(handler)
     assert client.get("/").text == "host=test"
-    assert client.get("/", {"X-One": "1"}).text == "x-one=1|host=test"
+    assert client.get("/", {"X-One": "1"}).text == "host=test|x-one=1"
     assert client.get("/", [("Host", "example.com")]).text == "host=example.com"
-    assert client.get("/", [("X", "1"), ("X", "2")]).text == "x=1, 2|host=test", "repeats are sent as given"
+    assert client.get("/", [("X", "1"), ("X", "2")]).text == "host=test|x=1, 2", "repeats are sent as given"
     assert client.post("/", "abc").text == "host=test|content-length=3"
 
 

@@ -14,7 +14,7 @@ from .samples import BAD, GOOD, Outcome, Refused, Taken, Waiting, chunked, conve
 BEFORE = sized(b"5") + sized(b"1")[:-5] + b"\r"  # the byte before the next head is a CR that is not its own
 AFTER = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
-LONG = 1500  # samples beyond this are cut at about this many positions, evenly spread
+LONG = 300  # samples beyond this are cut at about this many positions, evenly spread
 
 
 def cuts(data: bytes) -> Iterator[list[bytes]]:
