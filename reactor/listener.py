@@ -90,17 +90,18 @@ class Listener:
     def _take(self, transport: Transport, address: object) -> None:
         service = self._service
         limit = service.settings.limit_per_client
-        if limit and isinstance(address, tuple):
-            client = address[0]
-            if service.clients.get(client, 0) >= limit:
-                self._turn_away(transport)
-                return
-            service.clients[client] = service.clients.get(client, 0) + 1
+        client = address[0] if limit and isinstance(address, tuple) else None
+        if client is not None and service.clients.get(client, 0) >= limit:
+            self._turn_away(transport)
+            return
         try:
             Connection(service, transport, Origin(address))
         except OSError as error:  # the selector takes no more
             transport.close()
             self._exhausted(error)
+            return
+        if client is not None:
+            service.clients[client] = service.clients.get(client, 0) + 1
 
     def _turn_away(self, transport: Transport) -> None:
         """One client has too many connections: say so, if the kernel takes it at once, and close."""

@@ -85,7 +85,11 @@ class Service:
         """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""
         now = self.reactor.now
         for connection in [each for each in self.connections if each.deadline <= now]:
-            connection.expire()
+            try:
+                connection.expire()
+            except Exception:  # our bug: it costs this connection, and not the others' deadlines
+                log.exception("internal error at the deadline of %s; closing it", connection.origin.peer)
+                connection.close()
 
 
 _UNLIMITED = 1 << 62

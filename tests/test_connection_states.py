@@ -931,6 +931,43 @@ def test_a_connection_on_a_failing_watch_is_not_admitted() -> None:
     assert not service.connections
 
 
+def test_a_bug_at_one_deadline_is_logged_and_the_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    other = MemoryTransport(world.reactor)
+    Connection(world.service, other, Origin())
+    transports = [world.transport, other]
+    expire = Connection.expire
+
+    def broken(connection: Connection) -> None:
+        if len(world.service.connections) == 2:
+            raise RuntimeError("a bug of ours")
+        expire(connection)
+
+    monkeypatch.setattr(Connection, "expire", broken)
+    world.at(10)
+    assert [transport.is_open for transport in transports] == [False, False]
+    assert len(caplog.records) == 1
+    world.assert_released()
+
+
+def test_goodbye_crossing_with_a_protocols_close() -> None:
+    world = World()
+    world.arrive(TOY)
+    the_link(world).close()
+    world.end()
+    assert world.handler.events[-1] == "toy closed"
+    world.assert_released()
+
+
+def test_a_refusal_is_in_the_access_log() -> None:
+    log = StringIO()
+    world = World(log_to=log)
+    world.arrive(HELLO + b"NONSENSE\r\n\r\n")
+    assert [line.split()[2:4] for line in log.getvalue().splitlines()] == [["/hello", "200"], ["400", "a"]]
+
+
 def test_a_later_answered_twice_says_so() -> None:
     later = Later()
     later.answer(1)

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pytest
 
 from reactor.connection import Connection
 from reactor.http1.request import Origin, Request
-from reactor.http1.response import Response
+from reactor.http1.response import FileBody, Response
 from reactor.loop import Reactor
 from reactor.server import Server
 from reactor.settings import MIB, Settings
@@ -278,6 +279,33 @@ def test_per_client(clients: ExitStack) -> None:
         assert server.service.clients == {}
 
 
+def test_a_selector_that_takes_no_more_is_like_having_no_descriptors(
+    clock: Clock, clients: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """epoll has a limit of its own (fs.epoll.max_user_watches): ENOSPC."""
+    server = serve(limit_per_client=1)
+    server.open()
+    register, full = server.reactor.watch, [True]
+
+    def watch(handle: Any, events: int, callback: Any, before: int = 0) -> None:
+        if isinstance(handle, Connection) and full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        register(handle, events, callback, before)
+
+    monkeypatch.setattr(server.reactor, "watch", watch)
+    with started(server):
+        settle(server)
+        first = clients.enter_context(connect(port_of(server)))
+        assert first.recv(1) == b"", "nothing can be done for this one"
+        assert "cannot accept" in caplog.text
+        full.clear()
+        clock.tick(server)
+        second = clients.enter_context(connect(port_of(server)))
+        second.sendall(HELLO)
+        assert read_response(second).status == 200, "the first does not count as this client's"
+        second.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO of a listening socket is Linux's")
 def test_backlog() -> None:
     """The kernel is asked what it was told: tcpi_sacked of a listening socket is its backlog (tcp_diag.c)."""
@@ -433,6 +461,30 @@ def test_a_server_that_really_runs_out_of_descriptors_serves_on(clients: ExitSta
 
 
 # What a handler may do that it should not.
+
+
+def test_an_early_answer_of_a_sink_to_a_body_beyond_the_limit_is_the_last() -> None:
+    world = World(limit_discard=10)
+    world.arrive(post("/sink", b"stop" * 20)[:-40] + b"")
+    assert world.statuses == [403]
+    assert b"\r\nConnection: close\r\n" in world.sent
+    assert world.state == "LINGER"
+
+
+def test_a_sink_is_asked_for_an_answer_where_there_is_no_body() -> None:
+    world = World()
+    world.arrive(get("/sink"), HELLO)
+    assert world.statuses == [200, 200]
+    assert world.handler.events == ["sink open", "sink finished"]
+
+
+def test_a_file_that_ends_early_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(lambda request: Response(200, FileBody(BytesIO(b"abc"), 0, 5)))
+    world.arrive(HELLO)
+    assert world.transport.is_aborted
+    assert world.sent.endswith(b"\r\n\r\nabc")
+    assert "the file ends 2 bytes early" in caplog.text
+    world.assert_released()
 
 
 def test_a_handler_that_holds_the_loop_is_named(
