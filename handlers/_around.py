@@ -6,37 +6,14 @@ passed by. What `on_head` leaves open is a body sink here: its `finish` is where
 
 from typing import Any
 
-from reactor import Answer, BodySink, Handler, Later, Request, Response, Upgrade
-
-
-class Collected:
-    """The sink of a handler that asked for none: the whole body in memory, within the server's limit-body-size."""
-
-    __slots__ = ("_handler", "_pieces", "_request")
-
-    def __init__(self, handler: Handler, request: Request) -> None:
-        self._handler = handler
-        self._request = request
-        self._pieces: list[bytes] = []
-
-    def feed(self, data: bytes) -> None:
-        self._pieces.append(data)
-
-    def finish(self) -> Answer:
-        if self._pieces:
-            self._request.body = b"".join(self._pieces)
-            self._pieces.clear()
-        return self._handler(self._request)
-
-    def abort(self) -> None:
-        self._pieces.clear()
+from reactor import Answer, BodySink, Collector, Handler, Later, Request, Response, Upgrade
 
 
 def at_head(handler: Handler, request: Request) -> Answer | BodySink:
     """What `handler` says to the head of `request`: an answer, or where its body goes, if only to be collected."""
     on_head = getattr(handler, "on_head", None)
     verdict = None if on_head is None else on_head(request)
-    return Collected(handler, request) if verdict is None else verdict
+    return Collector(handler, request) if verdict is None else verdict
 
 
 def with_body(verdict: Answer | BodySink, request: Request) -> Answer:

@@ -193,9 +193,7 @@ class Router:
             if not prefix:
                 return handler, request
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-                inner = request.below(prefix)
-                inner.headers = request.headers  # a middleware may have put others there
-                return handler, inner
+                return handler, request.below(prefix)
         return _NOT_FOUND
 
     def _all_handlers(self) -> Iterator[dict[str, Handler]]:

@@ -37,6 +37,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is importe
     raise SystemExit(_line) if sys.argv[0] == "-m" else ImportError(_line)
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
+from .exchange import Collector
 from .http1.errors import ProtocolError
 from .http1.fields import Headers
 from .http1.query import Query
@@ -48,6 +49,6 @@ from .settings import Settings
 __version__ = "0.1.0"
 
 __all__ = [
-    "Answer", "BodySink", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link", "ProtocolError",
-    "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
+    "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link",
+    "ProtocolError", "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
 ]  # fmt: skip

@@ -41,8 +41,10 @@ class Later:
             if self._value is not self:
                 raise RuntimeError("a Later is answered once; this one was answered before")
             self._value = value
-            deliver = self._deliver
-        if deliver is not None:
+            deliver, self._deliver = self._deliver, None
+        if self.is_abandoned:
+            _give_up(value)
+        elif deliver is not None:
             deliver()
 
     def then(self, change: Callable[[Any], Any]) -> "Later":
@@ -75,8 +77,8 @@ class Later:
     def attach(self, deliver: Callable[[], None]) -> None:
         """Have `deliver` called, on whatever thread answers, once there is a `value`; at once if there is."""
         with self._lock:
-            self._deliver = deliver
             is_answered = self._value is not self
+            self._deliver = None if is_answered else deliver
         if is_answered:
             deliver()
 
@@ -86,10 +88,19 @@ class Later:
 
     def abandon(self) -> None:
         """Nobody waits any more."""
-        self._deliver = None
-        self.is_abandoned = True
+        with self._lock:
+            self._deliver = None
+            self.is_abandoned = True
+        if self.is_answered:
+            _give_up(self._value)
         if self.on_abandon is not None:
             self.on_abandon()
+
+
+def _give_up(value: Any) -> None:
+    """An answer that nobody will send: its file or generator must not stay open."""
+    if isinstance(value, Response):
+        value.close()
 
 
 class Link(Protocol):

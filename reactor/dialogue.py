@@ -93,14 +93,14 @@ class Dialogue:
         elif request.method == "CONNECT" and not service.takes_connect:
             verdict = _NO_CONNECT
         elif service.on_head is not None:
-            verdict = self._ask(service.on_head, request)
+            verdict = self._ask(request, service.on_head, request)
             if verdict is not None and not isinstance(verdict, (Response, Later, Upgrade)) and not is_sink(verdict):
                 log.error("on_head of %s returned %s; answered 500", service.name, type(verdict).__name__)
                 verdict = _FAILED
         if request.preamble.length:
             self._expect_body(request, verdict)
         elif verdict is None:
-            answer = self._ask(service.handler, request)
+            answer = self._ask(request, service.handler, request)
             if type(answer) is Response:  # nearly always: one call less
                 self._respond(request, answer)
             else:
@@ -108,7 +108,7 @@ class Dialogue:
         elif isinstance(verdict, (Response, Later, Upgrade)):
             self._give(request, verdict)
         else:
-            self._give(request, self._ask(verdict.finish))
+            self._give(request, self._ask(request, verdict.finish))
 
     def _expect_body(self, request: Request, verdict: Any) -> None:
         """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""
@@ -147,13 +147,13 @@ class Dialogue:
             payload = decoder.take()
             if payload:
                 self._received += len(payload)
-                self._heed(exchange, self._ask(exchange.sink.feed, payload))
+                self._heed(exchange, self._ask(exchange.request, exchange.sink.feed, payload))
             if exchange.later is not None or not decoder.is_complete:
                 return False
         self._exchange = None
         exchange.request.trailers = decoder.trailers
         if not exchange.is_answered:
-            self._give(exchange.request, self._ask(exchange.sink.finish))
+            self._give(exchange.request, self._ask(exchange.request, exchange.sink.finish))
         return True
 
     def _take_promised(self, exchange: Exchange, later: Later) -> bool:
@@ -164,7 +164,8 @@ class Dialogue:
         self._service.working -= 1
         answer = later.value
         if isinstance(answer, BaseException):
-            log.error("handler %s raised; answered 500", self._service.name, exc_info=answer)
+            name = self._service.name
+            log.error("handler %s raised at %s; answered 500", name, exchange.request, exc_info=answer)
             answer = _FAILED
         if exchange.is_paused:
             exchange.is_paused = False
@@ -208,17 +209,17 @@ class Dialogue:
     def close_soon(self) -> None:
         raise NotImplementedError
 
-    def _ask(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        """Call into the handler. What it raises is logged and becomes a 500; if it holds up the loop it is named."""
+    def _ask(self, request: Request, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """Call into the handler. What it raises is logged and becomes a 500; what it holds up is named."""
         began = monotonic()
         try:
             answer = ask(*arguments)
         except Exception:
-            log.exception("handler %s raised; answered 500", self._service.name)
+            log.exception("handler %s raised at %s; answered 500", self._service.name, request)
             answer = _FAILED
         took = monotonic() - began
         if took > SLOW:
-            log.warning("handler %s held the loop for %.0f ms", self._service.name, took * 1000)
+            log.warning("handler %s held the loop for %.0f ms at %s", self._service.name, took * 1000, request)
         return answer
 
     def _give(self, request: Request, answer: Any) -> None:
@@ -235,7 +236,7 @@ class Dialogue:
             self._fail(request, f"returned {type(answer).__name__}, not a Response, Later or Upgrade")
 
     def _fail(self, request: Request, fault: str) -> None:
-        log.error("handler %s %s; answered 500", self._service.name, fault)
+        log.error("handler %s %s at %s; answered 500", self._service.name, fault, request)
         self._respond(request, _FAILED)
 
     def _respond(self, request: Request, response: Response) -> None:

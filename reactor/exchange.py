@@ -73,8 +73,9 @@ class Collector:
         self._pieces.append(data)
 
     def finish(self) -> Answer:
-        self._request.body = b"".join(self._pieces)
-        self._pieces.clear()
+        if self._pieces:  # else it has none, or has it already
+            self._request.body = b"".join(self._pieces)
+            self._pieces.clear()
         return self._handler(self._request)
 
     def abort(self) -> None:

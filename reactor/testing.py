@@ -76,6 +76,11 @@ class TestClient:
         if shutdown is not None:
             shutdown()
 
+    @property
+    def is_draining(self) -> bool:
+        """As a server's, for the handler that was given this client in its stead."""
+        return self.service.is_draining
+
     def get(self, target: str, headers: Fields = ()) -> Reply:
         return self.request("GET", target, headers)
 

@@ -297,6 +297,7 @@ def test_a_selector_that_takes_no_more_is_like_having_no_descriptors(
         settle(server)
         first = clients.enter_context(connect(port_of(server)))
         assert first.recv(1) == b"", "nothing can be done for this one"
+        settle(server)
         assert "cannot accept" in caplog.text
         full.clear()
         clock.tick(server)

@@ -27,7 +27,7 @@ def test_the_wheel_has_both_packages_and_nothing_else(dist: Path) -> None:
         metadata = archive.read(f"{info}/METADATA").decode()
         scripts = archive.read(f"{info}/entry_points.txt").decode()
     assert {name.partition("/")[0] for name in names} == {"reactor", "handlers", info}
-    assert {"reactor/py.typed", "handlers/py.typed", "reactor/cli.py"} <= set(names)
+    assert {"reactor/py.typed", "handlers/py.typed", "reactor/cli/__init__.py"} <= set(names)
     assert "Requires-Dist" not in metadata
     assert "reactor = reactor.cli:main" in scripts
     # A wheel is a zip that Python can import from: what is in it is enough, with nothing else on the path.

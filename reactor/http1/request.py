@@ -83,12 +83,12 @@ class Request:
     """One request, as a handler sees it. Text is decoded when it is asked for.
 
     Attributes: `method` (str), `target` (bytes, as sent), `headers` (Headers), `body` (bytes, complete),
-    `trailers` (Headers or None), `origin` (Origin), `params` (what a router found in the path, by name),
+    `origin` (Origin), `params` (what a router found in the path, by name),
     `root` (str: the prefix under which a router mounted the handler; "" at the top).
     """
 
-    __slots__ = ("_path", "_query", "body", "headers", "method", "origin", "params", "preamble", "root", "target",
-                 "trailers")  # fmt: skip
+    __slots__ = ("_outer", "_path", "_query", "_trailers", "body", "headers", "method", "origin", "params", "preamble",
+                 "root", "target")  # fmt: skip
 
     def __init__(self, method: str, target: bytes, preamble: Preamble, origin: Origin = _NOBODY) -> None:
         self.method = method
@@ -97,11 +97,12 @@ class Request:
         self.headers = preamble.headers
         self.origin = origin
         self.body = b""
-        self.trailers: Headers | None = None
         self.params = _NO_PARAMS
         self.root = ""
         self._path: str | None = None
         self._query: Query | None = None
+        self._outer: Request | None = None  # the one that this was made from, by `below`
+        self._trailers: Headers | None = None
 
     @property
     def path(self) -> str:
@@ -120,6 +121,15 @@ class Request:
         if self._query is None:
             self._query = Query(self._origin_form().partition(b"?")[2])
         return self._query
+
+    @property
+    def trailers(self) -> Headers | None:
+        """The fields behind a chunked body, once it is complete; None without."""
+        return self._trailers if self._outer is None else self._outer.trailers
+
+    @trailers.setter
+    def trailers(self, trailers: Headers | None) -> None:
+        self._trailers = trailers
 
     @property
     def host(self) -> str:
@@ -146,18 +156,19 @@ class Request:
         return self.origin.scheme
 
     def below(self, prefix: str) -> "Request":
-        """This request as a handler mounted at `prefix` sees it: `root` longer, `path` shorter by it.
-
-        The two share everything else at the moment of the call.
-        """
+        """This request as a handler mounted at `prefix` sees it: `root` longer, `path` shorter by it."""
         inner = Request(self.method, self.target, self.preamble, self.origin)
-        inner.body, inner.trailers, inner.params, inner._query = self.body, self.trailers, self.params, self._query
+        inner.headers, inner.body, inner.params, inner._query = self.headers, self.body, self.params, self._query
         inner.root = self.root + prefix
         inner._path = self.path[len(prefix) :] or "/"
+        inner._outer = self
         return inner
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.target.decode('ascii')}"
+
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.target.decode('ascii')}>"
+        return f"<Request {self}>"
 
     def _origin_form(self) -> bytes:
         """Path and query, whatever form the target has."""

@@ -114,6 +114,12 @@ class Response:
         other._wire_head = other._encode_head()
         return other
 
+    def close(self) -> None:
+        """Give up the body unsent: its file or iterator is closed. The server closes what it sends."""
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
     def _encode_head(self) -> bytes:
         line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
         fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers]).encode("latin-1")

@@ -83,7 +83,7 @@ def test_routers_and_middleware_work_inside_and_outside() -> None:
     router.post("/{name}")(lambda request: Response(200, request.params["name"].encode() + request.body))
     with Server(compose(router, noted, offload, noted), bind="127.0.0.1:0") as server, client(server) as connection:
         connection.request("POST", "/a", b"b")
-        reply: HTTPResponse = connection.getresponse()
+        reply = connection.getresponse()
         assert (reply.status, reply.headers.get_all("x-noted"), reply.read()) == (200, ["yes", "yes"], b"ab")
         assert ask(server, "POST", "/")[0] == 404
     assert threads[:2] == ["reactor", "reactor"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.echo import Echo
 from handlers.router import Router
 from reactor import Handler, Request, Response
 from reactor.testing import TestClient
@@ -242,13 +243,13 @@ def test_a_route_that_is_there_already_is_refused() -> None:
         ("/api/", "a prefix does not end with a slash: mount at '/api'"),
         ("//", "a prefix does not end with a slash: mount at '/'"),
         ("/a/{b}", "a prefix has no parameters, and '/a/{b}' does: only routes have them"),
-        ("/taken", "something is mounted at '/taken' already: tests.handlers.test_router.Upload"),
+        ("/taken", "something is mounted at '/taken' already: handlers.echo.Echo"),
         ("/", "something is mounted at '/' already: tests.handlers.test_router.say.<locals>.handler"),
     ],
 )
 def test_a_mount_that_cannot_be_is_refused(prefix: str, message: str) -> None:
     router = Router()
-    router.mount("/taken", Upload())
+    router.mount("/taken", Echo())
     router.mount("/", say("x"))
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below
         router.mount(prefix, say("y"))
@@ -257,8 +258,8 @@ def test_a_mount_that_cannot_be_is_refused(prefix: str, message: str) -> None:
 
 def test_a_class_or_a_thing_is_no_handler() -> None:
     thing: Any = Response(204)
-    kind: Any = Upload
-    with pytest.raises(TypeError, match=r"Upload is a class, and a handler is an instance: Upload\(…\)"):
+    kind: Any = Echo
+    with pytest.raises(TypeError, match=r"Echo is a class, and a handler is an instance: Echo\(…\)"):
         Router().mount("/", kind)
     with pytest.raises(TypeError, match=r"a handler is called with a request; <Response 204, 0 bytes> cannot be"):
         Router().get("/")(thing)

@@ -177,6 +177,15 @@ def test_a_fault_among_trailers_is_refused_at_once(trailer: bytes) -> None:
     assert refusal(b"0\r\n" + trailer) == "400: a bare CR or LF or a control byte among the trailers"
 
 
+@pytest.mark.parametrize("trailer", [b"X\n", b"X: \x00", b"X: \r\r", b"X: \rY", b"\n", b"X: y\r\n\n", b"\rX"])
+def test_a_fault_among_trailers_that_trickle_is_refused_at_the_byte_that_shows_it(trailer: bytes) -> None:
+    body = chunks(b"0\r\n")
+    for end in range(len(trailer)):
+        assert body.feed(trailer[:end], 0) == 0
+    with pytest.raises(ProtocolError, match="400: a bare CR"):
+        body.feed(trailer, 0)
+
+
 def test_malformed_trailers_are_refused() -> None:
     assert refusal(b"0\r\nX : y\r\n\r\n").startswith("400: field line 1")
     assert refusal(b"0\r\n folded: y\r\n\r\n").startswith("400: field line 1")

@@ -104,6 +104,19 @@ def test_a_fault_in_a_head_that_goes_on_is_refused_at_once() -> None:
         assert "400: a bare CR or LF or a control byte in the head" in refusal(HEAD[:-2] + b"X: " + fault)
 
 
+@pytest.mark.parametrize("fault", [b"\n", b"\r\r", b"\rX", b"\x00", b"\x7f", b"\r\n\n"])
+@pytest.mark.parametrize("before", [b"GET /", HEAD[:-2] + b"X: y", b"\r\n" + HEAD[:-2] + b"X: y"])
+def test_a_fault_in_a_head_that_trickles_is_refused_at_the_byte_that_shows_it(before: bytes, fault: bytes) -> None:
+    it = parser()
+    data = before + fault
+    if b"\r\n" in fault and before == b"GET /":
+        data = data[:-1]  # it is the line that is refused, at its end
+    for end in range(len(data)):
+        assert it.take(data[:end], 0) is None
+    with pytest.raises(ProtocolError, match="400: "):
+        it.take(data, 0)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
