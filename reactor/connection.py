@@ -193,7 +193,7 @@ class Connection(Dialogue):
         if self._protocol is not None and not self._is_closing:
             return UPGRADED
         if outbox.size or (outbox.source is not None and outbox.waiting is None):
-            return DUPLEX if exchange is not None and exchange.is_receiving and not self._is_closing else FLUSH
+            return DUPLEX if exchange is not None and exchange.is_receiving else FLUSH
         if outbox.waiting is not None or (exchange is not None and exchange.later is not None):
             return WORK
         if self._is_closing:

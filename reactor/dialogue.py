@@ -90,7 +90,7 @@ class Dialogue:
         verdict: Any = None
         if service.limit_concurrency and service.working >= service.limit_concurrency:
             verdict = _OVERLOADED
-        elif request.method == "CONNECT" and not service.takes_connect:
+        elif request.method == "CONNECT" and not self._opens_tunnel():
             verdict = _NO_CONNECT
         elif service.on_head is not None:
             verdict = self._ask(request, service.on_head, request)
@@ -110,9 +110,14 @@ class Dialogue:
         else:
             self._give(request, self._ask(request, verdict.finish))
 
+    def _opens_tunnel(self) -> bool:
+        """A CONNECT: what comes behind it may be meant for the tunnel, so it is never read as a request."""
+        self._is_closing = True
+        return self._service.takes_connect
+
     def _expect_body(self, request: Request, verdict: Any) -> None:
         """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""
-        exchange = Exchange(request, self._service.reactor.now)
+        exchange = self._exchange = Exchange(request, self._service.reactor.now)
         settings = self._service.settings
         expects_continue = request.preamble.expects_continue and self._at == len(self._inbox)
         if isinstance(verdict, (Response, Later, Upgrade)):
@@ -121,7 +126,6 @@ class Dialogue:
             # A client that waits for our 100 may send the body or not: only a close tells (RFC 9110 10.1.1).
             if expects_continue or not is_small:
                 self._is_closing = True
-            self._exchange = exchange
             self._give(request, verdict)
             return
         sink: BodySink = Collector(self._service.handler, request) if verdict is None else verdict
@@ -132,15 +136,14 @@ class Dialogue:
             raise
         if expects_continue:
             self._outbox.add(_CONTINUE)
-        self._exchange = exchange
 
     def _feed(self, exchange: Exchange) -> bool:
         """Go on with an exchange. True: it is over, the next may begin; False: it takes an event."""
         if exchange.later is not None and not self._take_promised(exchange, exchange.later):
             return False
         decoder = exchange.decoder
-        if decoder is None or (exchange.is_answered and self._is_closing):
-            self._exchange = None  # nobody wants the rest of the body
+        if decoder is None:
+            self._exchange = None
             return True
         if not decoder.is_complete:
             self._at += decoder.feed(self._inbox, self._at)
@@ -274,7 +277,8 @@ class Dialogue:
             self._quietly(exchange.abandon)
         if is_answered:
             return
-        is_head = exchange is not None and exchange.request.method == "HEAD"
+        # Of a head that was refused itself, its first word is all that one can tell.
+        is_head = self._inbox.startswith(b"HEAD ", self._at) if exchange is None else exchange.request.method == "HEAD"
         service = self._service
         self._outbox.add(refusal(error, service.stamp, is_head))
         if service.access_log is not None:
@@ -291,6 +295,7 @@ class Dialogue:
             return
         self._outbox.add(switching(upgrade, self._service.stamp))
         self._protocol = upgrade.protocol
+        self._is_closing = False
         if self._service.access_log is not None:
             self._service.access_log.answered(request, 101 if upgrade.name else 200, 0, self._service.reactor.now)
         self._link = ConnectionLink(self)

@@ -14,7 +14,7 @@ ORDER = re.findall(r"^    (\w+)/? {2,}\S", reactor.__doc__ or "", re.MULTILINE)
 FILES = sorted((ROOT / "reactor").rglob("*.py"))
 
 # The protocol core does no I/O: all it may have of the standard library.
-PURE = {"re", "typing", "types", "collections.abc", "operator"}
+PURE = {"re", "typing", "types", "collections.abc", "enum", "operator"}
 
 
 def imports(path: Path) -> Iterator[str]:

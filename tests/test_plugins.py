@@ -9,8 +9,7 @@ import pytest
 import handlers.echo
 import handlers.hello
 from handlers.health import Health
-from reactor.plugins import catalog
-from reactor.plugins import Listing, PluginError, list_handlers, load, load_all, split_mount
+from reactor.plugins import Listing, PluginError, catalog, list_handlers, load, load_all, split_mount
 from reactor.testing import TestClient
 
 from .specs import HANDLER, UPLOAD, body, empty_folder, offer, write

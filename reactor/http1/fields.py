@@ -26,7 +26,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_index", "pairs")
 
     def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        self.pairs = pairs
+        self.pairs = tuple(pairs)
         self._index: dict[bytes, bytes] = {}
         index = self._index
         for name, value in pairs:

@@ -47,7 +47,10 @@ class Preamble:
         elif host and not is_host(host):
             raise ProtocolError(400, "Host is not a name or an address with an optional port")
         self.length = body_length(self.version, headers)
-        self.options = list_tokens(headers.raw(b"connection") or b"") or []
+        options = list_tokens(headers.raw(b"connection") or b"")
+        if options is None:
+            raise ProtocolError(400, "Connection is not a list of tokens")
+        self.options = options
         self.keep_alive = b"close" not in self.options and (not self.is_old or b"keep-alive" in self.options)
         expectation = None if self.is_old else headers.raw(b"expect")  # RFC 9110 10.1.1: ignored in HTTP/1.0
         self.expects_continue = expectation is not None

@@ -6,6 +6,7 @@ server's: no byte that a handler gives reaches the wire as anything but a field 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, BinaryIO, cast
 
@@ -32,7 +33,7 @@ _STATUS_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n".encode() for code, reason
 _OURS = {
     "connection": "it is the server's", "content-length": "it follows from the body; for an iterator give length=",
     "content-type": "give content_type=", "date": "it is the server's", "keep-alive": "it is the server's",
-    "trailer": "trailers are not sent", "transfer-encoding": "it follows from the body",
+    "server": "it is a setting", "trailer": "trailers are not sent", "transfer-encoding": "it follows from the body",
     "upgrade": "return an Upgrade",
 }  # fmt: skip
 
@@ -89,12 +90,14 @@ class Response:
         content_type: str | None = None,
         length: int | None = None,
     ) -> None:
+        if type(status) is not int and isinstance(status, IntEnum):
+            status = int(status)  # an http.HTTPStatus
         if type(status) is not int or not 200 <= status <= 599:
             raise ValueError(f"a final status is an int from 200 to 599, not {status!r}")
         if content_type is None:
             content_type = default_content_type(body)
         self._status = status
-        self._headers = check_headers(headers, content_type)
+        self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
         self._body: bytes | FileBody | Iterator[Any]
         self._length: int | None
         if type(body) is bytes:
@@ -102,6 +105,8 @@ class Response:
             self._length = len(body)
         else:
             self._body, self._length = _take_body(body, length)
+        if length is not None and length != self._length:
+            raise ValueError(f"a body of {self._length} bytes cannot have length={length}")
         if status in (204, 205, 304) and self._length != 0:  # RFC 9110 15.3.5, 15.3.6, 15.4.5
             raise ValueError(f"a {status} has no body")
         self._wire_head = self._encode_head()
@@ -139,12 +144,14 @@ def default_content_type(body: Body) -> str | None:
     return "application/octet-stream"
 
 
-def check_headers(headers: Fields, content_type: str | None) -> tuple[tuple[str, str], ...]:
+def check_headers(
+    headers: Fields, content_type: str | None, is_upgrade_allowed: bool = False
+) -> tuple[tuple[str, str], ...]:
     """`headers` as pairs that may be sent, `content_type` in front; raises ValueError for one that may not."""
     pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
     for name, value in pairs:
         _check_header(name, value)
-        if name.lower() in _OURS:
+        if name.lower() in _OURS and not (is_upgrade_allowed and name.lower() == "upgrade"):
             raise ValueError(f"a handler does not set {name}: {_OURS[name.lower()]}")
     if content_type is not None:
         _check_header("Content-Type", content_type)

@@ -74,8 +74,8 @@ def converse(pieces: Iterable[bytes], limits: HeadLimits = LIMITS, body_limit: i
                 payload.append(decoder.take())
                 if not decoder.is_complete:
                     break
-                trailers = None if decoder.trailers is None else decoder.trailers.pairs
-                version, fields = request.preamble.version, request.headers.pairs
+                trailers = None if decoder.trailers is None else list(decoder.trailers.pairs)
+                version, fields = request.preamble.version, list(request.headers.pairs)
                 outcomes.append(Taken(request.method, request.target, version, fields, b"".join(payload), trailers))
                 payload.clear()
                 request = None

@@ -20,7 +20,7 @@ def test_headers_are_a_mapping_whose_names_have_no_case() -> None:
     assert headers.get("y", "none") == "none"
     assert headers.raw(b"x-thing") == b"b"
     assert headers.raw(b"y") is None
-    assert repr(headers) == "Headers([(b'Host', b'a'), (b'X-Thing', b'b')])"
+    assert repr(headers) == "Headers(((b'Host', b'a'), (b'X-Thing', b'b')))"
 
 
 def test_a_name_no_field_can_have_is_not_there_and_no_error() -> None:
@@ -39,7 +39,7 @@ def test_repeated_fields_are_combined_in_order_and_kept() -> None:
     assert headers["cookie"] == "c; d"
     assert headers.get_all("Accept") == ["a", "b", ""]
     names = [b"Accept", b"Cookie", b"accept", b"cookie", b"ACCEPT"]
-    assert headers.pairs == list(zip(names, [b"a", b"c", b"b", b"d", b""], strict=True))
+    assert list(headers.pairs) == list(zip(names, [b"a", b"c", b"b", b"d", b""], strict=True))
 
 
 @pytest.mark.parametrize("name", sorted(SINGLETONS))
@@ -51,14 +51,14 @@ def test_a_field_of_one_value_is_refused_twice_even_if_equal(name: bytes) -> Non
 
 def test_values_are_stripped_of_optional_white_space_and_of_nothing_else() -> None:
     headers = parse(b"a: \t b c \t\r\nb:\xa0d\xa0\r\nc: \t \r\nd:e\r\n")
-    assert headers.pairs == [(b"a", b"b c"), (b"b", b"\xa0d\xa0"), (b"c", b""), (b"d", b"e")]
+    assert list(headers.pairs) == [(b"a", b"b c"), (b"b", b"\xa0d\xa0"), (b"c", b""), (b"d", b"e")]
     assert headers["b"] == "\xa0d\xa0"
     assert parse(b"a: b\t\r\n")["a"] == "b"
 
 
 def test_a_block_begins_where_it_is_said_to() -> None:
-    assert parse_fields(b"HTTP/1.1 \r\nX: y \r\n", 11, 1).pairs == [(b"X", b"y")]
-    assert parse_fields(b"HTTP/1.1\r\n", 10, 1).pairs == []
+    assert list(parse_fields(b"HTTP/1.1 \r\nX: y \r\n", 11, 1).pairs) == [(b"X", b"y")]
+    assert parse_fields(b"HTTP/1.1\r\n", 10, 1).pairs == ()
 
 
 def test_more_lines_than_the_limit_are_431() -> None:

@@ -133,7 +133,7 @@ def test_whatever_a_handler_sets_is_one_field_or_refused(name: str, value: str) 
     except ValueError:
         return
     assert head.startswith(plain)
-    assert parse_fields(head[len(plain) :], 0, 1).pairs == [(name.encode(), value.strip(" \t").encode("latin-1"))]
+    assert list(parse_fields(head[len(plain) :], 0, 1).pairs) == [(name.encode(), value.strip(" \t").encode("latin-1"))]
 
 
 # What is well-formed.
@@ -196,7 +196,7 @@ def test_any_payload_comes_back_from_its_chunks(
     assert payload == b"".join(pieces)
     assert inbox == rest
     wanted = [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in trailers]
-    assert (decoder.trailers.pairs if decoder.trailers else []) == wanted
+    assert list(decoder.trailers.pairs if decoder.trailers else []) == wanted
 
 
 # Work.

@@ -3,6 +3,7 @@
 import pytest
 
 from reactor.http1.errors import ProtocolError
+from reactor.http1.fields import Headers
 from reactor.http1.framing import CHUNKED
 from reactor.http1.request import HeadLimits, Origin, Preamble, Request, is_host
 
@@ -132,6 +133,7 @@ def test_every_form_of_target(method: str, target: bytes, path: str, query: str,
     assert it.query.get("c", "") == query
     assert it.query is it.query
     assert it.host == host
+    assert str(it) == f"{method} {target.decode()}"
     assert repr(it) == f"<Request {method} {target.decode()}>"
 
 
@@ -172,3 +174,11 @@ def test_below_a_prefix_the_root_is_longer_and_the_path_shorter() -> None:
     assert innermost.query is outer.query
     assert innermost.target == b"/app/v1/x?y=z"
     assert outer.path == "/app/v1/x"
+
+
+def test_trailers_that_come_later_are_seen_below_as_well() -> None:
+    outer = request()
+    innermost = outer.below("").below("")
+    assert outer.trailers is innermost.trailers is None
+    outer.trailers = Headers([(b"X", b"y")])
+    assert innermost.trailers is outer.trailers

@@ -215,6 +215,16 @@ def test_a_response_cannot_be_changed() -> None:
             setattr(response, name, None)
 
 
+def test_a_response_that_is_not_sent_gives_up_its_body() -> None:
+    file = io.BytesIO(b"abc")
+    Response(200, file).close()
+    assert file.closed
+    Response(200, b"abc").close()
+    pieces = (piece for piece in [b"a", b"b"])
+    Response(200, pieces).close()
+    assert list(pieces) == []
+
+
 def test_the_iterator_is_the_bodys_own() -> None:
     def pieces() -> Iterator[bytes]:
         yield b"a"
