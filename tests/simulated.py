@@ -22,6 +22,7 @@ from reactor.service import Service
 from reactor.settings import Settings
 from reactor.state import CLOSED
 
+IOV_MAX = 1024  # Linux's, and most others'
 START = 1000.0  # seconds on the reactor's clock when a World begins
 PEER = ("192.0.2.1", 50212)
 
@@ -107,6 +108,9 @@ class ScriptedTransport(MemoryTransport):
         return self._take("send", data)
 
     def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:  # type: ignore[override]  # there, a socket's own
+        buffers = list(buffers)
+        if len(buffers) > IOV_MAX:
+            raise error(errno.EMSGSIZE)
         return self._take("sendmsg", b"".join(buffers))
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:
@@ -367,6 +371,7 @@ class Toy(UpgradedProtocol):
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
         self.link: Link | None = None
+        self.fed: list[bytes] = []
 
     def on_connect(self, link: Link) -> None:
         self.link = link
@@ -374,6 +379,7 @@ class Toy(UpgradedProtocol):
 
     def feed(self, data: bytes) -> None:
         assert self.link is not None
+        self.fed.append(data)
         if data == b"raise":
             raise RuntimeError("as asked")
         self.link.send(data)

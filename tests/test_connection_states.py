@@ -297,6 +297,16 @@ def test_above_the_high_water_mark_nothing_is_read_until_the_answer() -> None:
     assert world.watched == READ
 
 
+def test_all_that_came_before_a_goodbye_is_answered() -> None:
+    """More than one turn answers: the goodbye is known, and the rest is still here."""
+    world = World()
+    world.arrive(get("/later") + HELLO * 40)
+    world.end()
+    answer(DONE)(world)
+    assert world.statuses == [200] * 41
+    world.assert_released()
+
+
 def test_a_later_hears_goodbye_and_can_still_answer() -> None:
     world = World()
     world.arrive(get("/later"))
@@ -427,6 +437,37 @@ def test_a_protocol_that_closes_is_heard_to_the_end() -> None:
     world.end()
     assert world.handler.events[-1] == "toy closed"
     world.assert_released()
+
+
+def test_what_comes_after_a_protocol_has_closed_is_not_fed_to_it() -> None:
+    world = World()
+    world.arrive(TOY)
+    the_link(world).close()
+    world.arrive(b"too late")
+    assert world.handler.protocols[0].fed == []
+    assert world.state == "LINGER"
+
+
+def test_a_protocol_may_say_more_than_one_vector_holds() -> None:
+    world = World()
+    world.arrive(TOY)
+    for number in range(5000):
+        the_link(world).send(b"%05d" % number)
+    world.run()
+    assert world.sent.endswith(b"\r\n\r\n" + b"".join(b"%05d" % number for number in range(5000)))
+
+
+def test_an_upgrade_of_a_request_with_a_body_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """Its body would have to be told from the protocol's bytes: the handler that wants that collects it first."""
+
+    class Early(Zoo):
+        def on_head(self, request: Any) -> Any:
+            return Upgrade("toy", Toy(self))
+
+    world = World(Early())
+    world.arrive(post("/", b"hello", "Connection: Upgrade", "Upgrade: toy"))
+    assert world.statuses == [500]
+    assert "not asked for" in caplog.text
 
 
 def test_a_protocol_that_raises_is_logged_and_closed(caplog: pytest.LogCaptureFixture) -> None:
@@ -723,6 +764,13 @@ def test_part_of_a_request_that_crossed_with_the_idle_close_has_its_time() -> No
     assert (world.state, world.due) == ("HEAD", 10)
 
 
+def test_leftovers_are_not_kept() -> None:
+    world = World()
+    world.arrive(CLOSE, *[b"x" * 60_000] * 100)
+    assert world.transport.received > 6_000_000
+    assert not world.connection._inbox
+
+
 def test_lingering_ends() -> None:
     world = World()
     world.arrive(CLOSE)
@@ -966,6 +1014,26 @@ def test_a_refusal_is_in_the_access_log() -> None:
     world = World(log_to=log)
     world.arrive(HELLO + b"NONSENSE\r\n\r\n")
     assert [line.split()[2:4] for line in log.getvalue().splitlines()] == [["/hello", "200"], ["400", "a"]]
+
+
+def test_who_sends_the_body_at_once_is_not_told_to_continue() -> None:
+    world = World()
+    world.arrive(post("/echo", b"hello", "Expect: 100-continue"))
+    assert world.statuses == [200]
+    world.arrive(post("/echo", b"hello", "Expect: 100-continue")[:-4])
+    assert world.statuses == [200]
+
+
+def test_trailers_are_the_requests_when_its_body_is_complete() -> None:
+    seen: list[Any] = []
+
+    def handler(request: Any) -> Response:
+        seen.append(dict(request.trailers or {}))
+        return Response(200)
+
+    world = World(handler)
+    world.arrive(chunked("/", b"hello")[:-2] + b"X-Sum: 1\r\n\r\n", chunked("/", b"hello"))
+    assert seen == [{"x-sum": "1"}, {}]
 
 
 def test_a_later_answered_twice_says_so() -> None:
