@@ -1,26 +1,24 @@
 """A kernel that does what a test says: every system call is recorded, and can fail or come up short at will.
 
-A `World` is one connection on a `ScriptedTransport` with a clock that the test assigns, and a `Zoo` is a handler
-that has every kind of answer and remembers what became of each. Law: nothing here sleeps, and a reactor that goes
-on turning with nothing moving is a failure (`Spin`).
+A `World` is one connection on a `ScriptedTransport` with a clock that the test assigns. Law: nothing here sleeps,
+and a reactor that goes on turning with nothing moving is a failure (`Spin`).
 """
 
 import errno
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TextIO
 
 from reactor.access_log import AccessLog
-from reactor.answers import Answer, Later, Link, Upgrade, UpgradedProtocol
 from reactor.connection import Connection
-from reactor.http1.request import Origin, Request
-from reactor.http1.response import FileBody, Response
+from reactor.http1.request import Origin
 from reactor.loop import READ, WRITE, Callback, Handle
 from reactor.memory import ManualReactor, MemoryTransport
 from reactor.service import Service
 from reactor.settings import Settings
 from reactor.state import CLOSED
+
+from .zoo import Zoo
 
 IOV_MAX = 1024  # Linux's, and most others'
 START = 1000.0  # seconds on the reactor's clock when a World begins
@@ -258,146 +256,6 @@ class World:
                 connection._has_said_goodbye, len(transport.faults))  # fmt: skip
 
 
-PIECES = [b"one", b"two" * 100, b"", b"three" * 1000]
-BIG = bytes(range(256)) * 800  # 200 KiB: more than is joined, more than one piece
-FILE = bytes(reversed(range(256))) * 300
-
-
-class Zoo:
-    """A handler with every kind of answer, by path. Attribute `events`: what happened, in order."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-        self.laters: list[Later] = []
-        self.protocols: list[Toy] = []
-        self.bodies: list[bytes] = []
-        self.order: list[str] = []  # the paths of the requests, as they were handled
-
-    def on_head(self, request: Request) -> Any:
-        match request.path:
-            case "/sink":
-                return Sink(self)
-            case "/early":
-                return Response(401, "no")
-            case "/early-big":
-                return Response(401, BIG)
-            case "/early-later":
-                return self.promise()
-        return None
-
-    def __call__(self, request: Request) -> Answer:
-        self.order.append(request.path)
-        match request.path:
-            case "/big":
-                return Response(200, BIG)
-            case "/echo":
-                self.bodies.append(request.body)
-                return Response(200, request.body)
-            case "/file":
-                return Response(200, FileBody(self.file(), 3, len(FILE) - 5))
-            case "/iterator":
-                return Response(200, self.pieces(PIECES))
-            case "/iterator-length":
-                return Response(200, self.pieces(PIECES), length=sum(map(len, PIECES)))
-            case "/promises":
-                return Response(200, self.pieces([b"first", self.promise, b"last"]))
-            case "/later":
-                return self.promise()
-            case "/toy":
-                self.protocols.append(Toy(self))
-                return Upgrade("toy", self.protocols[-1])
-            case "/later-toy":
-                return self.promise()
-            case "/raise":
-                raise RuntimeError("as asked")
-        return Response(200, "Hello")
-
-    def promise(self) -> Later:
-        later = Later()
-        later.on_goodbye = lambda: self.events.append("goodbye")
-        later.on_abandon = lambda: self.events.append("abandoned")
-        self.laters.append(later)
-        return later
-
-    def pieces(self, pieces: Iterable[Any]) -> Iterator[Any]:
-        self.events.append("iterator open")
-        try:
-            for piece in pieces:
-                yield piece() if callable(piece) else piece
-        finally:
-            self.events.append("iterator closed")
-
-    def file(self) -> BinaryIO:
-        file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # the connection closes it
-        file.write(FILE)
-        return file
-
-
-class Sink:
-    """Takes a body as it comes; at a `wait` in it, it asks for time once, and with a `stop` it has enough."""
-
-    limit = 1_000_000
-
-    def __init__(self, zoo: Zoo) -> None:
-        self._zoo = zoo
-        self._pieces: list[bytes] = []
-        self._has_waited = False
-        zoo.events.append("sink open")
-
-    def feed(self, data: bytes) -> Later | Response | None:
-        self._pieces.append(data)
-        so_far = b"".join(self._pieces)
-        if b"stop" in so_far:
-            return Response(403, "enough")
-        if b"wait" not in so_far or self._has_waited:
-            return None
-        self._has_waited = True
-        return self._zoo.promise()
-
-    def finish(self) -> Answer:
-        self._zoo.events.append("sink finished")
-        self._zoo.bodies.append(b"".join(self._pieces))
-        return Response(200, b"".join(self._pieces))
-
-    def abort(self) -> None:
-        self._zoo.events.append("sink aborted")
-
-
-class Toy(UpgradedProtocol):
-    """Echoes; says bye to `bye` and closes; raises at `raise`."""
-
-    timeout = 20.0
-
-    def __init__(self, zoo: Zoo) -> None:
-        self._zoo = zoo
-        self.link: Link | None = None
-        self.fed: list[bytes] = []
-
-    def on_connect(self, link: Link) -> None:
-        self.link = link
-        self._zoo.events.append("toy connected")
-
-    def feed(self, data: bytes) -> None:
-        assert self.link is not None
-        self.fed.append(data)
-        if data == b"raise":
-            raise RuntimeError("as asked")
-        self.link.send(data)
-        if data == b"bye":
-            self.link.close()
-
-    def on_sent(self) -> None:
-        self._zoo.events.append("toy sent")
-
-    def on_shutdown(self) -> None:
-        assert self.link is not None
-        self.link.send(b"going")
-        self.link.close()
-
-    def on_close(self) -> None:
-        self._zoo.events.append("toy closed")
-
-
 def head(line: str, *fields: str) -> bytes:
     """A request head, with a Host."""
     return "\r\n".join((line + " HTTP/1.1", "Host: test", *fields, "", "")).encode()
@@ -416,4 +274,49 @@ def chunked(path: str, *pieces: bytes) -> bytes:
     return head(f"POST {path}", "Transfer-Encoding: chunked") + body + b"0\r\n\r\n"
 
 
+# What a test plays, as values.
+
+
+def blocked(*chunks: bytes, room: int = 0) -> Callable[[World], None]:
+    """The chunks arrive while the kernel takes no more than `room` bytes."""
+
+    def play(world: World) -> None:
+        world.transport.room = room
+        world.arrive(*chunks)
+
+    return play
+
+
+def arriving(*chunks: bytes) -> Callable[[World], None]:
+    return lambda world: world.arrive(*chunks)
+
+
+def then(*plays: Callable[[World], Any]) -> Callable[[World], None]:
+    def play(world: World) -> None:
+        for each in plays:
+            each(world)
+
+    return play
+
+
+def end(world: World) -> None:
+    world.end()
+
+
+def fail(world: World) -> None:
+    world.fail()
+
+
+def answer(value: Any) -> Callable[[World], None]:
+    """The oldest Later is answered."""
+
+    def play(world: World) -> None:
+        world.handler.laters.pop(0).answer(value)
+        world.run()
+
+    return play
+
+
 TOY = get("/toy", "Connection: Upgrade", "Upgrade: toy")
+HELLO = get("/hello")
+CLOSE = get("/hello", "Connection: close")

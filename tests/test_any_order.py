@@ -26,7 +26,18 @@ from reactor.state import (
     WORK,
 )
 
-from .simulated import EAGAIN, HALF, ONE, START, TOY, World, chunked, get, head, post
+from .simulated import (
+    EAGAIN,
+    HALF,
+    ONE,
+    START,
+    TOY,
+    World,
+    chunked,
+    get,
+    head,
+    post,
+)
 
 REQUESTS = [
     get("/hello"),

@@ -1,19 +1,17 @@
 """The state table of `reactor/state.py`, as a test.
 
 (how it got there, what arrives, what the kernel takes) -> (state, what was answered, what is watched, how long).
-Every timeout is seen firing by assigning the clock, and seen not firing where it is off.
 """
 
 import gc
 import weakref
 from collections.abc import Callable
-from io import StringIO
 from math import inf
 from typing import Any, NamedTuple
 
 import pytest
 
-from reactor.answers import Later, Link, Upgrade, UpgradedProtocol
+from reactor.answers import Upgrade, UpgradedProtocol
 from reactor.connection import Connection
 from reactor.dialogue import HIGH_WATER, PIPELINE
 from reactor.http1.request import Origin
@@ -23,10 +21,25 @@ from reactor.memory import ManualReactor, MemoryTransport
 from reactor.service import Service
 from reactor.settings import Settings
 
-from .simulated import BIG, EAGAIN, ECONNRESET, TOY, Toy, World, Zoo, chunked, get, head, post
+from .simulated import (
+    CLOSE,
+    EAGAIN,
+    HELLO,
+    TOY,
+    World,
+    answer,
+    arriving,
+    blocked,
+    chunked,
+    end,
+    fail,
+    get,
+    head,
+    post,
+    then,
+)
+from .zoo import BIG, Zoo
 
-HELLO = get("/hello")
-CLOSE = get("/hello", "Connection: close")
 BOTH = READ | WRITE
 
 
@@ -38,46 +51,6 @@ class Row(NamedTuple):
     watched: int
     callback: str
     due: float = inf  # seconds
-
-
-def blocked(*chunks: bytes, room: int = 0) -> Callable[[World], None]:
-    """The chunks arrive while the kernel takes no more than `room` bytes."""
-
-    def play(world: World) -> None:
-        world.transport.room = room
-        world.arrive(*chunks)
-
-    return play
-
-
-def arriving(*chunks: bytes) -> Callable[[World], None]:
-    return lambda world: world.arrive(*chunks)
-
-
-def then(*plays: Callable[[World], Any]) -> Callable[[World], None]:
-    def play(world: World) -> None:
-        for each in plays:
-            each(world)
-
-    return play
-
-
-def end(world: World) -> None:
-    world.end()
-
-
-def fail(world: World) -> None:
-    world.fail()
-
-
-def answer(value: Any) -> Callable[[World], None]:
-    """The oldest Later is answered."""
-
-    def play(world: World) -> None:
-        world.handler.laters.pop(0).answer(value)
-        world.run()
-
-    return play
 
 
 DONE = Response(200, "done")
@@ -273,265 +246,6 @@ def test_a_head_may_be_larger_than_the_high_water_mark() -> None:
     assert world.statuses == [200]
 
 
-# WORK.
-
-
-def test_early_bytes_wait_for_their_turn() -> None:
-    world = World()
-    world.arrive(get("/later"), HELLO[:20], HELLO[20:] + get("/later"))
-    assert world.statuses == []
-    answer(DONE)(world)
-    assert world.statuses == [200, 200]
-    assert world.state == "WORK"
-    answer(DONE)(world)
-    assert world.statuses == [200] * 3
-
-
-def test_above_the_high_water_mark_nothing_is_read_until_the_answer() -> None:
-    world = World()
-    world.arrive(get("/later"), *[HELLO * 500] * 10)
-    assert world.watched == 0
-    assert world.transport.received < HIGH_WATER + 2 * 64 * 1024
-    answer(DONE)(world)
-    assert world.statuses == [200] * 5001
-    assert world.watched == READ
-
-
-def test_all_that_came_before_a_goodbye_is_answered() -> None:
-    """More than one turn answers: the goodbye is known, and the rest is still here."""
-    world = World()
-    world.arrive(get("/later") + HELLO * 40)
-    world.end()
-    answer(DONE)(world)
-    assert world.statuses == [200] * 41
-    world.assert_released()
-
-
-def test_a_later_hears_goodbye_and_can_still_answer() -> None:
-    world = World()
-    world.arrive(get("/later"))
-    world.end()
-    assert world.handler.events == ["goodbye"]
-    answer(DONE)(world)
-    assert world.sent.endswith(b"done")
-    world.assert_released()
-
-
-def test_who_said_goodbye_and_reset_is_found_out() -> None:
-    """Nothing is watched then, so it is asked for, once a second."""
-    world = World()
-    world.arrive(get("/later"))
-    world.end()
-    world.at(1)
-    assert (world.state, world.due) == ("WORK", 1)
-    world.transport.fail(ECONNRESET)
-    world.at(2)
-    assert world.handler.events == ["goodbye", "abandoned"]
-    world.assert_released()
-
-
-def test_a_late_answer_to_a_closed_connection_is_nothing() -> None:
-    world = World()
-    world.arrive(get("/later"))
-    world.fail()
-    assert world.handler.events == ["abandoned"]
-    answer(DONE)(world)
-    assert world.sent == b""
-    world.assert_released()
-
-
-def test_a_callback_that_raises_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    world.arrive(get("/later"))
-
-    def raising() -> None:
-        raise RuntimeError("as asked")
-
-    world.handler.laters[0].on_goodbye = world.handler.laters[0].on_abandon = raising
-    world.end()
-    world.fail()
-    world.at(1)
-    world.assert_released()
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
-
-
-def test_a_promised_piece_is_a_piece() -> None:
-    world = World()
-    world.arrive(get("/promises"))
-    assert world.sent.endswith(b"\r\n\r\n5\r\nfirst\r\n")
-    answer(b"second")(world)
-    assert world.sent.endswith(b"5\r\nfirst\r\n6\r\nsecond\r\n4\r\nlast\r\n0\r\n\r\n")
-    assert world.handler.events == ["iterator open", "iterator closed"]
-
-
-def test_a_promised_piece_hears_goodbye() -> None:
-    world = World()
-    world.arrive(get("/promises"))
-    world.end()
-    assert world.handler.events == ["iterator open", "goodbye"]
-    world.fail()
-    world.at(1)
-    assert world.handler.events == ["iterator open", "goodbye", "abandoned", "iterator closed"]
-    world.assert_released()
-
-
-# UPGRADED.
-
-
-def the_link(world: World) -> Link:
-    link: Link | None = world.handler.protocols[0].link
-    assert link is not None
-    return link
-
-
-def test_an_upgraded_connection_echoes_and_tells_when_all_has_left() -> None:
-    world = World()
-    world.arrive(TOY, b"one")
-    assert world.sent.endswith(b"\r\n\r\none")
-    world.transport.room = 0
-    world.arrive(b"two", b"three")
-    assert the_link(world).owed == 8
-    events = world.handler.events
-    told = events.count("toy sent")
-    world.take(4)
-    assert events.count("toy sent") == told
-    world.take(None)
-    assert events.count("toy sent") == told + 1
-    assert world.sent.endswith(b"onetwothree")
-
-
-def test_bytes_behind_the_upgrade_are_the_protocols() -> None:
-    world = World()
-    world.arrive(TOY + HELLO)
-    assert world.sent.endswith(b"\r\n\r\n" + HELLO)
-    assert world.statuses == [101]
-
-
-def test_bytes_behind_a_promised_upgrade_are_the_protocols() -> None:
-    world = World()
-    world.arrive(TOY.replace(b"/toy", b"/later-toy") + b"early")
-    answer(Upgrade("toy", Toy(world.handler)))(world)
-    assert world.sent.endswith(b"\r\n\r\nearly")
-
-
-def test_nothing_is_read_while_a_protocols_peer_does_not_take_what_it_is_owed() -> None:
-    world = World()
-    world.arrive(TOY)
-    world.transport.room = 0
-    world.arrive(*[b"x" * 10_000] * 50)
-    assert world.watched == WRITE
-    assert world.transport.received < HIGH_WATER + 64 * 1024
-    world.take(None)
-    assert world.sent.endswith(b"\r\n\r\n" + b"x" * 500_000)
-
-
-def test_a_protocol_that_closes_is_heard_to_the_end() -> None:
-    world = World()
-    world.arrive(TOY)
-    world.transport.room = 0
-    world.arrive(b"bye", b"ignored")
-    assert world.transport.has_shut is False
-    world.take(None)
-    assert world.sent.endswith(b"\r\n\r\nbye")
-    assert world.transport.has_shut
-    world.end()
-    assert world.handler.events[-1] == "toy closed"
-    world.assert_released()
-
-
-def test_what_comes_after_a_protocol_has_closed_is_not_fed_to_it() -> None:
-    world = World()
-    world.arrive(TOY)
-    the_link(world).close()
-    world.arrive(b"too late")
-    assert world.handler.protocols[0].fed == []
-    assert world.state == "LINGER"
-
-
-def test_a_protocol_may_say_more_than_one_vector_holds() -> None:
-    world = World()
-    world.arrive(TOY)
-    for number in range(5000):
-        the_link(world).send(b"%05d" % number)
-    world.run()
-    assert world.sent.endswith(b"\r\n\r\n" + b"".join(b"%05d" % number for number in range(5000)))
-
-
-def test_an_upgrade_of_a_request_with_a_body_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    """Its body would have to be told from the protocol's bytes: the handler that wants that collects it first."""
-
-    class Early(Zoo):
-        def on_head(self, request: Any) -> Any:
-            return Upgrade("toy", Toy(self))
-
-    world = World(Early())
-    world.arrive(post("/", b"hello", "Connection: Upgrade", "Upgrade: toy"))
-    assert world.statuses == [500]
-    assert "not asked for" in caplog.text
-
-
-def test_a_protocol_that_raises_is_logged_and_closed(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    world.arrive(TOY, b"raise")
-    world.end()
-    assert "protocol Toy raised" in caplog.text
-    assert world.handler.events[-1] == "toy closed"
-    world.assert_released()
-
-
-def test_a_protocol_says_goodbye_when_the_server_stops() -> None:
-    world = World()
-    world.arrive(TOY)
-    world.service.is_draining = True
-    world.connection.retire()
-    world.run()
-    assert world.sent.endswith(b"\r\n\r\ngoing")
-    assert world.state == "LINGER"
-
-
-def test_a_protocol_is_timed_out_by_its_own_timeout() -> None:
-    world = World()
-    world.arrive(TOY)
-    world.at(15)
-    world.arrive(b"x")
-    world.at(34)
-    assert world.state == "UPGRADED"
-    world.at(35)
-    assert world.handler.events[-1] == "toy closed"
-    world.assert_released()
-
-
-def test_a_link_outlives_its_connection_harmlessly() -> None:
-    world = World()
-    world.arrive(TOY)
-    link = the_link(world)
-    world.fail()
-    link.send(b"x")
-    link.close()
-    assert link.owed == 0
-    world.run()
-    world.assert_released()
-
-
-def test_a_tunnel_is_opened_by_connect() -> None:
-    class Tunnel(Zoo):
-        takes_connect = True
-
-        def __call__(self, request: Any) -> Any:
-            return Upgrade("", Toy(self))
-
-    world = World(Tunnel())
-    world.arrive(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", b"bytes")
-    assert world.sent.startswith(b"HTTP/1.1 200 ")
-    assert world.sent.endswith(b"\r\n\r\nbytes")
-
-
-def test_without_a_handler_for_it_connect_is_501() -> None:
-    world = World()
-    world.arrive(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
-    assert world.statuses == [501]
-
-
 # CLOSED.
 
 
@@ -581,388 +295,12 @@ def test_a_closed_connection_dies_by_reference_count(row: Row, monkeypatch: pyte
         gc.enable()
 
 
-# Time.
-
-
-def test_a_silent_new_connection_is_just_closed() -> None:
-    world = World()
-    world.at(9.9)
-    assert world.state == "IDLE"
-    world.at(10)
-    assert world.sent == b""
-    world.assert_released()
-
-
-def test_a_head_that_does_not_come_is_408() -> None:
-    world = World()
-    world.at(5)
-    world.arrive(HELLO[:5])
-    world.at(14.9)
-    assert world.state == "HEAD"
-    world.at(15)
-    assert (world.state, world.statuses, world.due) == ("LINGER", [408], 5)
-    world.at(20)
-    world.assert_released()
-
-
-def test_trickling_a_head_buys_no_time() -> None:
-    world = World()
-    for second in range(10):
-        world.at(second)
-        world.arrive(HELLO[second : second + 1])
-    world.at(9.9)
-    assert world.state == "HEAD"
-    world.at(10)
-    assert world.statuses == [408]
-
-
-def test_trickling_empty_lines_buys_no_time() -> None:
-    world = World()
-    for second in range(0, 10, 2):
-        world.at(second)
-        world.arrive(b"\r" if second % 4 == 0 else b"\n")
-    world.at(10)
-    assert world.statuses == [408]
-
-
-def test_each_head_has_its_own_time() -> None:
-    world = World()
-    world.arrive(HELLO[:5])
-    world.at(9)
-    world.arrive(HELLO[5:] + HELLO[:5])
-    world.at(18)
-    assert world.statuses == [200]
-    world.arrive(HELLO[5:])
-    assert world.statuses == [200, 200]
-
-
-def test_a_body_that_makes_no_progress_is_408() -> None:
-    world = World()
-    world.arrive(post("/sink", b"x" * 100_000)[:-90_000])
-    world.at(59)
-    assert world.state == "BODY"
-    world.arrive(b"x" * 80_000)
-    world.at(118)
-    assert world.state == "BODY"
-    world.at(119)
-    assert world.statuses == [408]
-    assert world.handler.events == ["sink open", "sink aborted"]
-
-
-def test_a_byte_of_a_body_now_and_then_is_not_progress() -> None:
-    world = World()
-    world.arrive(post("/sink", b"x" * 1000)[:-999])
-    second = 0
-    while world.state == "BODY":
-        second += 10
-        assert second < 100
-        world.at(second)
-        if world.state == "BODY":
-            world.arrive(b"x")
-    assert world.statuses == [408]
-    assert second == 70
-
-
-def test_a_body_at_the_least_rate_has_all_the_time_it_takes() -> None:
-    world = World(limit_body_size=0)
-    world.arrive(head("POST /echo", "Content-Length: 480000"))
-    for second in range(10, 2001, 10):
-        world.arrive(b"x" * 2400)
-        world.at(second)
-    assert world.statuses == [200]
-
-
-def test_without_a_least_rate_a_byte_now_and_then_is_progress() -> None:
-    world = World(least_rate=0)
-    world.arrive(post("/echo", b"x" * 20)[:-20])
-    for second in range(50, 1001, 50):
-        world.arrive(b"x")
-        world.at(second)
-    assert world.statuses == [200]
-
-
-def test_the_rest_of_an_unwanted_body_has_a_deadline_too() -> None:
-    world = World()
-    world.arrive(post("/early", b"x" * 100)[:-50])
-    world.at(60)
-    assert (world.state, world.statuses) == ("LINGER", [401]), "and a second answer is not sent"
-
-
-def test_an_answer_that_nobody_takes_is_reset() -> None:
-    world = World()
-    blocked(get("/iterator"), room=1000)(world)
-    world.at(29.9)
-    assert world.state == "FLUSH"
-    world.at(30)
-    assert world.transport.is_aborted
-    assert world.handler.events == ["iterator open", "iterator closed"]
-    world.assert_released()
-
-
-def test_an_answer_that_is_taken_a_little_now_and_then_is_reset() -> None:
-    world = World()
-    blocked(get("/big"), room=10)(world)
-    second = 0
-    while world.state == "FLUSH":
-        second += 10
-        assert second < 100
-        world.at(second)
-        if world.state == "FLUSH":
-            world.take(10)
-    assert world.transport.is_aborted
-    assert second == 40
-
-
-def test_an_answer_that_is_taken_at_the_least_rate_has_all_the_time_it_takes() -> None:
-    world = World()
-    blocked(get("/big"), room=1)(world)
-    for second in range(10, 840, 10):
-        world.take(2500)
-        world.at(second)
-    assert world.statuses == [200]
-    assert world.state == "IDLE"
-
-
-def test_progress_of_the_last_exchange_does_not_count_against_the_next() -> None:
-    """An answer owed, a body that came whole behind it, a promise kept: the time to take both is never shortened."""
-    world = World()
-    world.transport.room = 10
-    world.arrive(HELLO + post("/sink", b"wait" + b"x" * 50_000))
-    answer(None)(world)
-    world.arrive(get("/later"))
-    world.at(1)
-    assert world.state == "FLUSH"
-    assert world.due >= 29
-
-
-def test_an_idle_connection_is_closed() -> None:
-    world = World()
-    world.at(3)
-    world.arrive(HELLO)
-    world.at(77.9)
-    assert world.state == "IDLE"
-    world.at(78)
-    assert world.statuses == [200]
-    world.assert_released()
-
-
-def test_a_request_that_crossed_with_the_idle_close_is_answered() -> None:
-    world = World()
-    world.arrive(HELLO)
-    world.reactor.now += 80
-    world.transport.feed(HELLO)  # it is here, and the reactor has not been told
-    world.service.sweep()
-    assert world.statuses == [200, 200]
-    assert world.due == 75
-
-
-def test_part_of_a_request_that_crossed_with_the_idle_close_has_its_time() -> None:
-    world = World()
-    world.reactor.now += 80
-    world.transport.feed(HELLO[:9])
-    world.service.sweep()
-    assert (world.state, world.due) == ("HEAD", 10)
-
-
-def test_leftovers_are_not_kept() -> None:
-    world = World()
-    world.arrive(CLOSE, *[b"x" * 60_000] * 100)
-    assert world.transport.received > 6_000_000
-    assert not world.connection._inbox
-
-
-def test_lingering_ends() -> None:
-    world = World()
-    world.arrive(CLOSE)
-    for second in range(5):
-        world.at(second)
-        world.arrive(HELLO)
-    world.at(4.9)
-    assert world.state == "LINGER"
-    world.at(5)
-    assert world.statuses == [200]
-    world.assert_released()
-
-
-@pytest.mark.parametrize(
-    ("setting", "play", "state"),
-    [
-        ("timeout_header", lambda world: None, "IDLE"),
-        ("timeout_header", arriving(HELLO[:5]), "HEAD"),
-        ("timeout_body", arriving(PART), "BODY"),
-        ("timeout_write", blocked(get("/big"), room=1000), "FLUSH"),
-        ("timeout_write", blocked(EARLY, room=1000), "DUPLEX"),
-        ("timeout_keep_alive", arriving(HELLO), "IDLE"),
-        ("timeout_keep_alive", arriving(HELLO + HELLO[:9], HELLO[9:]), "IDLE"),
-        ("timeout_linger", arriving(CLOSE), "LINGER"),
-    ],
-)
-def test_zero_turns_a_timeout_off(setting: str, play: Callable[[World], None], state: str) -> None:
-    off: dict[str, Any] = {setting: 0}
-    world = World(**off)
-    play(world)
-    assert world.state == state
-    assert world.due == inf
-    world.at(1_000_000)
-    assert world.state == state
-
-
-def test_a_promise_has_no_deadline_but_the_handlers() -> None:
-    world = World()
-    world.arrive(get("/later"))
-    world.at(1_000_000)
-    assert world.state == "WORK"
-
-
-# The server stops.
-
-
-@pytest.mark.parametrize("before", [[], [HELLO]])
-def test_idle_connections_leave_when_the_server_stops(before: list[bytes]) -> None:
-    world = World()
-    world.arrive(*before)
-    world.service.is_draining = True
-    world.connection.retire()
-    world.assert_released()
-
-
-def test_a_request_that_crossed_with_the_stop_is_answered() -> None:
-    world = World()
-    world.transport.feed(HELLO)
-    world.service.is_draining = True
-    world.connection.retire()
-    world.run()
-    assert b"\r\nConnection: close\r\n" in world.sent
-    assert world.state == "LINGER"
-
-
-@pytest.mark.parametrize(
-    ("first", "rest"),
-    [
-        (arriving(get("/later")), answer(DONE)),
-        (arriving(HELLO[:9]), arriving(HELLO[9:])),
-        (arriving(PART), arriving(b"x" * 50)),
-    ],
-    ids=["WORK", "HEAD", "BODY"],
-)
-def test_what_is_under_way_at_a_stop_is_finished(
-    first: Callable[[World], None], rest: Callable[[World], None]
-) -> None:
-    world = World()
-    first(world)
-    world.service.is_draining = True
-    world.connection.retire()
-    world.run()
-    rest(world)
-    assert world.statuses == [200]
-    assert b"\r\nConnection: close\r\n" in world.sent
-    assert world.state == "LINGER"
-
-
-@pytest.mark.parametrize("path", ["/big", "/iterator", "/file"])
-def test_an_answer_that_promised_to_keep_the_connection_before_the_stop_is_its_last(path: str) -> None:
-    """Nobody waits for an idle connection: it leaves as soon as it is idle."""
-    world = World()
-    blocked(get(path), room=100)(world)
-    world.service.is_draining = True
-    world.connection.retire()
-    assert world.state == "FLUSH"
-    world.take(None)
-    assert world.statuses == [200]
-    world.assert_released()
-
-
-# What a bad handler does.
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ([b"abc", None, b"def"], "NoneType"),
-        ([b"abc", "text"], "str, not bytes"),
-        ([b"abc", 1], "int, not bytes"),
-    ],
-)
-def test_a_body_that_is_not_bytes_breaks_off(body: list[Any], reason: str, caplog: pytest.LogCaptureFixture) -> None:
-    world = World(lambda request: Response(200, iter(body)))
-    world.arrive(HELLO)
-    assert world.transport.is_aborted
-    assert not world.sent.endswith(b"0\r\n\r\n")
-    assert reason in caplog.text
-    world.assert_released()
-
-
-@pytest.mark.parametrize(("length", "reason"), [(4, "1 bytes early"), (2, "1 bytes too many")])
-def test_a_body_of_another_length_than_promised_breaks_off(
-    length: int, reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = World(lambda request: Response(200, iter([b"abc"]), length=length))
-    world.arrive(HELLO)
-    assert world.transport.is_aborted
-    assert reason in caplog.text
-    world.assert_released()
-
-
-def test_an_iterator_whose_close_raises_has_been_sent_whole(caplog: pytest.LogCaptureFixture) -> None:
-    class Body:
-        def __iter__(self) -> "Body":
-            return self
-
-        def __next__(self) -> bytes:
-            raise StopIteration
-
-        def close(self) -> None:
-            raise RuntimeError("as asked")
-
-    world = World(lambda request: Response(200, Body()))
-    world.arrive(HELLO, HELLO)
-    assert world.statuses == [200, 200]
-    assert world.sent.endswith(b"0\r\n\r\n")
-    assert len(caplog.records) == 2
-    world.arrive(head("HEAD /"))
-    assert world.state == "IDLE"
-
-
-def test_a_failing_close_of_a_promise_does_not_keep_the_iterator_open() -> None:
-    world = World()
-    world.arrive(get("/promises"))
-
-    def raising() -> None:
-        raise RuntimeError("as asked")
-
-    world.handler.laters[0].on_abandon = raising
-    world.fail()
-    assert world.handler.events == ["iterator open", "iterator closed"]
-    world.assert_released()
-
-
 def test_a_head_answer_never_touches_the_body() -> None:
     world = World()
     world.arrive(head("HEAD /iterator"), head("HEAD /file"), head("HEAD /big"), HELLO)
     assert world.statuses == [200] * 4
     assert world.sent.count(b"\r\n\r\n") == 4
     assert world.sent.endswith(b"\r\n\r\nHello")
-
-
-@pytest.mark.parametrize("path", ["/hello", "/big", "/file", "/iterator", "/iterator-length"])
-def test_the_access_log_has_the_whole_size(path: str) -> None:
-    log = StringIO()
-    world = World(log_to=log)
-    world.transport.room = 1
-    world.arrive(get(path))
-    world.take(None)
-    assert world.state == "IDLE"
-    [line] = log.getvalue().splitlines()
-    size = int(line.split(" B ")[0].rpartition(" ")[2])
-    assert size == len(world.sent.partition(b"\r\n\r\n")[2])
-
-
-def test_the_access_log_says_what_broke_off() -> None:
-    log = StringIO()
-    world = World(log_to=log)
-    blocked(get("/iterator"), room=1000)(world)
-    world.fail()
-    assert "broken off" in log.getvalue()
 
 
 def test_a_connection_on_a_failing_watch_is_not_admitted() -> None:
@@ -977,43 +315,6 @@ def test_a_connection_on_a_failing_watch_is_not_admitted() -> None:
     with pytest.raises(OSError, match="ENOSPC"):
         Connection(service, MemoryTransport(reactor), Origin())
     assert not service.connections
-
-
-def test_a_bug_at_one_deadline_is_logged_and_the_others_are_kept(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = World()
-    other = MemoryTransport(world.reactor)
-    Connection(world.service, other, Origin())
-    transports = [world.transport, other]
-    expire = Connection.expire
-
-    def broken(connection: Connection) -> None:
-        if len(world.service.connections) == 2:
-            raise RuntimeError("a bug of ours")
-        expire(connection)
-
-    monkeypatch.setattr(Connection, "expire", broken)
-    world.at(10)
-    assert [transport.is_open for transport in transports] == [False, False]
-    assert len(caplog.records) == 1
-    world.assert_released()
-
-
-def test_goodbye_crossing_with_a_protocols_close() -> None:
-    world = World()
-    world.arrive(TOY)
-    the_link(world).close()
-    world.end()
-    assert world.handler.events[-1] == "toy closed"
-    world.assert_released()
-
-
-def test_a_refusal_is_in_the_access_log() -> None:
-    log = StringIO()
-    world = World(log_to=log)
-    world.arrive(HELLO + b"NONSENSE\r\n\r\n")
-    assert [line.split()[2:4] for line in log.getvalue().splitlines()] == [["/hello", "200"], ["400", "a"]]
 
 
 def test_who_sends_the_body_at_once_is_not_told_to_continue() -> None:
@@ -1034,13 +335,6 @@ def test_trailers_are_the_requests_when_its_body_is_complete() -> None:
     world = World(handler)
     world.arrive(chunked("/", b"hello")[:-2] + b"X-Sum: 1\r\n\r\n", chunked("/", b"hello"))
     assert seen == [{"x-sum": "1"}, {}]
-
-
-def test_a_later_answered_twice_says_so() -> None:
-    later = Later()
-    later.answer(1)
-    with pytest.raises(RuntimeError, match="once"):
-        later.answer(2)
 
 
 def test_a_spurious_wake_up_changes_nothing() -> None:

@@ -27,7 +27,13 @@ from reactor.settings import Settings
 from reactor.state import IDLE
 from reactor.transport import Transport
 
-from .simulated import BIG, ScriptedTransport, World, Zoo, get, head
+from .simulated import (
+    ScriptedTransport,
+    World,
+    get,
+    head,
+)
+from .zoo import BIG, Zoo
 
 REQUEST = (
     b"GET /test HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n"

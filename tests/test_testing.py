@@ -15,7 +15,7 @@ from reactor.loop import READ, WRITE
 from reactor.memory import ManualReactor, MemoryTransport
 from reactor.testing import Reply, TestClient
 
-from .simulated import FILE, PIECES, Zoo
+from .zoo import FILE, PIECES, Zoo
 
 
 @pytest.fixture

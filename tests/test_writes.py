@@ -14,7 +14,16 @@ from reactor.http1.request import Request
 from reactor.http1.response import FileBody, Response
 from reactor.outbox import JOIN_LIMIT
 
-from .simulated import BIG, EAGAIN, FILE, ONE, PIECES, World, chunked, get, head, post
+from .simulated import (
+    EAGAIN,
+    ONE,
+    World,
+    chunked,
+    get,
+    head,
+    post,
+)
+from .zoo import BIG, FILE, PIECES
 
 ONE_0 = " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 

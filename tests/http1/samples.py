@@ -316,6 +316,8 @@ BAD: dict[str, tuple[bytes, int]] = {
     "two Ranges": (field(b"Range: bytes=0-1\r\nRange: bytes=2-3"), 400),
     "another expectation": (field(b"Expect: 200-ok"), 417),
     "empty expectation": (field(b"Expect:"), 417),
+    "Connection that is no list": (field(b"Connection: close;x, @"), 400),
+    "Connection with a space in a token": (field(b"Connection: keep alive"), 400),
     "two expectations": (field(b"Expect: 100-continue\r\nExpect: 100-continue"), 400),
     # Content-Length.
     "length +5": (sized(b"+5"), 400),

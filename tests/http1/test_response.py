@@ -3,6 +3,7 @@
 import io
 from array import array
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,30 @@ def test_the_iterator_is_the_bodys_own() -> None:
 
     body = pieces()
     assert Response(200, body).body is body
+
+
+def test_a_status_may_be_an_http_status() -> None:
+    response = Response(HTTPStatus.NOT_FOUND)
+    assert type(response.status) is int
+    assert response.wire_head.startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+def test_a_length_that_is_not_the_bodys_is_refused() -> None:
+    with pytest.raises(ValueError, match="a body of 3 bytes cannot have length=4"):
+        Response(200, b"abc", length=4)
+    with pytest.raises(ValueError, match="a body of 3 bytes cannot have length=4"):
+        Response(200, FileBody(io.BytesIO(b"abc")), length=4)
+    assert Response(200, b"abc", length=3).length == 3
+
+
+def test_only_a_426_says_upgrade() -> None:
+    assert Response(426, "", {"Upgrade": "websocket"}).headers[-1] == ("Upgrade", "websocket")
+    with pytest.raises(ValueError, match="a handler does not set Upgrade"):
+        Response(200, "", {"Upgrade": "websocket"})
+
+
+def test_a_response_given_up_closes_its_body() -> None:
+    file = io.BytesIO(b"abc")
+    Response(200, file).close()
+    assert file.closed
+    Response(200, b"abc").close()
