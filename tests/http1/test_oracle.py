@@ -55,6 +55,8 @@ STRICTER: dict[str, str] = {
     "head over its limit": "RFC 6585 5: 431; h11's limit is a setting, here a large one",
     "head over its limit, behind an empty line": "as above",
     "fields over their limit": "as above; h11 has no such limit",
+    "Connection that is no list": "RFC 9110 7.6.1: a list of tokens; whether that says close is anybody's guess",
+    "Connection with a space in a token": "as above",
     "two Authorizations": "RFC 9110 5.3: a singleton; which one counts is anybody's guess",
     "two Content-Types": "RFC 9110 8.3: as above",
     "two Ranges": "RFC 9110 14.2: as above",
