@@ -256,7 +256,8 @@ class Dialogue:
         if service.access_log is not None:
             began = service.reactor.now if self._exchange is None else self._exchange.began
             if outbox.source is None:
-                service.access_log.answered(request, response.status, response.length or 0, began)
+                size = 0 if request.method == "HEAD" else response.length or 0
+                service.access_log.answered(request, response.status, size, began)
             else:
                 self._unlogged = (request, response.status, outbox.sent + outbox.size, began)
 

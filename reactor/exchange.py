@@ -3,6 +3,8 @@
 A request without a body that is answered at once, which is nearly every one, never needs it.
 """
 
+from io import BytesIO
+
 from .answers import Answer, BodySink, Handler, Later
 from .http1.body import ChunkedBody, LengthBody
 from .http1.errors import ProtocolError
@@ -62,24 +64,23 @@ class Exchange:
 class Collector:
     """The sink of a handler that did not ask for another: the whole body, in memory."""
 
-    __slots__ = ("_handler", "_pieces", "_request")
+    __slots__ = ("_body", "_handler", "_request")
 
     def __init__(self, handler: Handler, request: Request) -> None:
         self._handler = handler
         self._request = request
-        self._pieces: list[bytes] = []
+        self._body = BytesIO()  # a list of pieces would cost 50 bytes for each, however small
 
     def feed(self, data: bytes) -> None:
-        self._pieces.append(data)
+        self._body.write(data)
 
     def finish(self) -> Answer:
-        if self._pieces:  # else it has none, or has it already
-            self._request.body = b"".join(self._pieces)
-            self._pieces.clear()
+        if self._body.tell():  # else it has none, or has it already
+            self._request.body = self._body.getvalue()
         return self._handler(self._request)
 
     def abort(self) -> None:
-        self._pieces.clear()
+        self._body.close()
 
 
 class _Discard:

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
@@ -114,7 +114,10 @@ class Reactor:
         if now >= self._next_tick:
             self._next_tick = now + TICK
             if self.on_tick is not None:
-                self.on_tick()
+                try:
+                    self.on_tick()
+                except Exception as error:
+                    self._drop(error, self.on_tick)
         for key, events in ready:
             callback = key.data
             try:
@@ -136,11 +139,11 @@ class Reactor:
     def _drop(self, error: Exception, callback: Callable[..., None], fd: int | None = None) -> None:
         """A callback raised: that is our bug. Log it, and let its handle go, so that it cannot happen for ever."""
         name = getattr(callback, "__qualname__", repr(callback))
-        log.error("internal error in %s; closing what it is bound to", name, exc_info=error)
-        close = getattr(getattr(callback, "__self__", None), "close", None)
+        log.error("internal error in %s", name, exc_info=error)
+        handle: Any = getattr(callback, "__self__", None)
         try:
-            if close is not None:
-                close()
+            if hasattr(handle, "fileno"):  # else it is no handle: a server does not end with a failed tick
+                handle.close()
         except Exception:
             log.exception("internal error in closing what %s is bound to", name)
         key = None if fd is None else self._selector.get_map().get(fd)

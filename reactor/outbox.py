@@ -33,9 +33,6 @@ class Source(Protocol):
     def step(self, outbox: "Outbox", transport: Transport) -> bool:
         """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
 
-    def take(self, piece: Any, outbox: "Outbox") -> None:
-        """Add a piece that was promised. BrokenPromise."""
-
     def close(self) -> None: ...
 
 
@@ -76,7 +73,7 @@ class Outbox:
                         pieces[0] = memoryview(pieces[0])[sent:]
                         return
                     pieces.clear()
-                if self.source is None or not pulls or (self.waiting is not None and not self._take_promised()):
+                if self.source is None or not pulls or (self.waiting is not None and not self.waiting.is_answered):
                     return
                 pulls -= 1
                 if not self.source.step(self, transport):
@@ -92,19 +89,6 @@ class Outbox:
             _close(waiting.abandon)
         if source is not None:
             _close(source.close)
-
-    def _take_promised(self) -> bool:
-        """Take the piece that the source promised; False: it is not there yet."""
-        waiting, source = self.waiting, self.source
-        if waiting is None or source is None or not waiting.is_answered:
-            return False
-        self.waiting = None
-        piece = waiting.value
-        if isinstance(piece, BaseException):
-            raise BrokenPromise("a promised piece of it failed") from piece
-        if piece is not None:
-            source.take(piece, self)
-        return True
 
     def _send_several(self, transport: Transport) -> None:
         """Make one piece of many small ones, or send as many as the kernel takes."""
@@ -145,9 +129,6 @@ class FileSource:
         outbox.sent += sent
         return True
 
-    def take(self, piece: Any, outbox: Outbox) -> None:
-        raise BrokenPromise("a file promises nothing")
-
     def close(self) -> None:
         self._body.close()
 
@@ -163,10 +144,7 @@ class IteratorSource:
         self._is_chunked = is_chunked
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
-        try:
-            piece = next(self._iterator, _END)
-        except Exception as error:
-            raise BrokenPromise("its iterator raised") from error
+        piece = self._next(outbox)
         if isinstance(piece, Later):
             outbox.waiting = piece
             return True
@@ -176,20 +154,40 @@ class IteratorSource:
             if self._is_chunked:
                 outbox.add(b"0\r\n\r\n")
             return False
-        self.take(piece, outbox)
-        return True
-
-    def take(self, piece: Any, outbox: Outbox) -> None:
-        """Add one piece, framed; an empty one is nothing."""
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             raise BrokenPromise(f"its iterator gave {type(piece).__name__}, not bytes")
-        piece = bytes(piece)
+        self._add(bytes(piece), outbox)
+        return True
+
+    def _next(self, outbox: Outbox) -> Any:
+        """The piece that was promised, or else the iterator's next, or _END."""
+        promised, outbox.waiting = outbox.waiting, None
+        if promised is None:
+            try:
+                return next(self._iterator, _END)
+            except Exception as error:
+                raise BrokenPromise("its iterator raised") from error
+        if isinstance(promised.value, BaseException):
+            raise BrokenPromise("a piece that it promised failed") from promised.value
+        return b"" if promised.value is None else promised.value
+
+    def _add(self, piece: bytes, outbox: Outbox) -> None:
+        """Add one piece, framed; an empty one is nothing."""
+        size = len(piece)
         if self._left is not None:
-            if len(piece) > self._left:
-                raise BrokenPromise(f"its iterator gave {len(piece) - self._left} bytes too many")
-            self._left -= len(piece)
-        if piece:
-            outbox.add(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+            if size > self._left:
+                raise BrokenPromise(f"its iterator gave {size - self._left} bytes too many")
+            self._left -= size
+        if not size:
+            return
+        if not self._is_chunked:
+            outbox.add(piece)
+        elif size <= JOIN_LIMIT:
+            outbox.add(b"%x\r\n%b\r\n" % (size, piece))
+        else:
+            outbox.add(b"%x\r\n" % size)
+            outbox.add(piece)
+            outbox.add(b"\r\n")
 
     def close(self) -> None:
         close = getattr(self._iterator, "close", None)

@@ -258,7 +258,7 @@ def test_a_handle_whose_close_raises_is_dropped_too(
     reactor.turn()
     reactor.turn()
     assert [record.getMessage() for record in caplog.records] == [
-        "internal error in End.raises; closing what it is bound to",
+        "internal error in End.raises",
         "internal error in closing what End.raises is bound to",
     ]
 
@@ -380,3 +380,23 @@ def test_any_selector_will_do(kind: Callable[[], selectors.BaseSelector]) -> Non
         assert end.heard == [b"hello"]
         reactor.watch(end, 0, end.on_ready, READ | WRITE)
     reactor.close()
+
+
+def test_a_tick_that_raises_is_logged_and_comes_again(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    class Owner:
+        """Has a close, and is no handle: it is not closed for a tick that failed."""
+
+        closed = False
+
+        def tick(self) -> None:
+            raise RuntimeError("as asked")
+
+        def close(self) -> None:
+            self.closed = True
+
+    owner = Owner()
+    reactor.on_tick = owner.tick
+    reactor.call_soon(owner.tick)
+    reactor.turn()
+    assert len(caplog.records) == 2
+    assert not owner.closed
