@@ -27,7 +27,7 @@ The map, lowest layer first; a file imports only from those above it here, and `
     plugins/       SPEC -> handler: found, imported, given its options
     cli/           python -m reactor: flags, environment, messages, exit codes
 
-To follow a request, read loop, connection, dialogue, http1/parser, reply, outbox, in this order.
+To follow a request, read loop, state, connection, dialogue, http1/parser, exchange, reply, outbox, in this order.
 """
 
 import sys
@@ -38,17 +38,18 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is importe
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
 from .exchange import Collector
-from .http1.errors import ProtocolError
 from .http1.fields import Headers
 from .http1.query import Query
 from .http1.request import Request
 from .http1.response import FileBody, Response
 from .server import Server
+from .service import handler_name
 from .settings import Settings
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link",
-    "ProtocolError", "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
+    "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
+    "handler_name",
 ]  # fmt: skip

@@ -135,7 +135,7 @@ class Endpoint:
     """A socket to serve: bound, listening if it is a stream, non-blocking, not inherited by child programs.
 
     `url` is its real address, to type or to click: http://127.0.0.1:8000/, udp://[::1]:53, unix:/run/x.sock,
-    unixgram:@name. Who opens an Endpoint closes it.
+    unixgram:@name; `local_url` the same, but instead of "every address" one. Who opens an Endpoint closes it.
     """
 
     def __init__(self, sock: socket.socket, address: Address) -> None:
@@ -153,21 +153,21 @@ class Endpoint:
             self.url = f"udp://{_host_port(name)}"
         else:
             self.url = f"http://{_host_port(name)}/"
-            # On Linux accepted sockets inherit it: a system call per listener instead of one per connection.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Linux: inherited by accepted ones, a call less
+        here = "127.0.0.1" if address.host == "*" else "[::1]"
+        self.local_url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", f"//{here}:")
 
     def curl_hint(self, path: str = "/test") -> str:
         """A shell line that talks to this endpoint from this machine, ready to paste; `path` is for HTTP."""
-        kind, _, name = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").partition(":")
+        kind, _, name = self.local_url.partition(":")
         if kind == "http":
             return shlex.join(("curl", "-i", f"http:{name.removesuffix('/')}{path}"))  # quotes [], a pattern to zsh
         if kind == "unix":
             option = ("--abstract-unix-socket", name[1:]) if name.startswith("@") else ("--unix-socket", name)
             return shlex.join(("curl", "-i", *option, f"http://localhost{path}"))
-        if kind == "udp":
-            host, _, port = name[2:].rpartition(":")
-            return f"echo hi | nc -u -w1 {host.strip('[]')} {port}"
-        return "echo hi | " + shlex.join(("nc", "-uU", "-w1", name))
+        host, _, port = name[2:].rpartition(":")
+        options = ("-u", "-w1", host.strip("[]"), port) if kind == "udp" else ("-uU", "-w1", name)
+        return "echo hi | " + shlex.join(("nc", *options))
 
     def close(self) -> None:
         """Close, and remove the Unix socket file if it is still the one we made. Twice is fine."""

@@ -4,12 +4,15 @@ Law: an answer is given once. A Later may be answered from any thread; everythin
 reactor's.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from .http1.request import Request
 from .http1.response import Fields, Response, check_headers
+
+log = logging.getLogger("reactor")
 
 
 class Later:
@@ -42,21 +45,27 @@ class Later:
                 raise RuntimeError("a Later is answered once; this one was answered before")
             self._value = value
             deliver, self._deliver = self._deliver, None
-        if self.is_abandoned:
+            is_abandoned = self.is_abandoned
+        if is_abandoned:
             _give_up(value)
         elif deliver is not None:
             deliver()
 
-    def then(self, change: Callable[[Any], Any]) -> "Later":
-        """Another Later, answered with `change(value)` when this one is."""
+    def then(self, change: Callable[[Any], Any], on_error: Callable[[BaseException], Any] | None = None) -> "Later":
+        """Another Later, answered with `change(value)` when this one is; with `on_error(exception)`, or else with
+        the exception itself, when that is what this one is answered with."""
         other = Later()
 
         def deliver() -> None:
             value = self._value
             try:
-                other.answer(value if isinstance(value, BaseException) else change(value))
-            except Exception as error:  # the change's own: it is the answer now
-                other.answer(error)
+                if not isinstance(value, BaseException):
+                    value = change(value)
+                elif on_error is not None:
+                    value = on_error(value)
+            except Exception as error:  # their own: it is the answer now
+                value = error
+            other.answer(value)
 
         other.on_abandon = self.abandon
         other.on_goodbye = self.say_goodbye
@@ -90,8 +99,9 @@ class Later:
         """Nobody waits any more."""
         with self._lock:
             self._deliver = None
-            self.is_abandoned = True
-        if self.is_answered:
+            is_first, self.is_abandoned = not self.is_abandoned, True
+            is_answered = self._value is not self
+        if is_answered and is_first:
             _give_up(self._value)
         if self.on_abandon is not None:
             self.on_abandon()
@@ -100,7 +110,10 @@ class Later:
 def _give_up(value: Any) -> None:
     """An answer that nobody will send: its file or generator must not stay open."""
     if isinstance(value, Response):
-        value.close()
+        try:
+            value.close()
+        except Exception:
+            log.exception("the body of an answer that nobody waits for raised when it was closed")
 
 
 class Link(Protocol):

@@ -9,6 +9,7 @@ IDLE with one `recv` and one `send`.
 import logging
 from collections.abc import Callable
 from math import inf
+from time import monotonic
 
 from .dialogue import HIGH_WATER, Dialogue
 from .http1.errors import ProtocolError
@@ -16,7 +17,7 @@ from .http1.request import Origin
 from .loop import READ, TICK, WRITE
 from .outbox import BrokenPromise
 from .service import Service
-from .state import BODY, CLOSED, DUPLEX, FLUSH, HEAD, IDLE, LINGER, UPGRADED, WORK, State
+from .state import AHEAD, BODY, CLOSED, DUPLEX, FLUSH, HEAD, HOPELESS, IDLE, LINGER, NEW, UPGRADED, WORK, State, due
 from .transport import RECV_SIZE, Transport
 
 log = logging.getLogger("reactor")
@@ -25,8 +26,8 @@ log = logging.getLogger("reactor")
 class Connection(Dialogue):
     """One client. Attributes: `state` (State); `deadline` (seconds on the reactor's clock; inf: none)."""
 
-    __slots__ = ("_began", "_done_before", "_is_put_off", "_served_before", "_transport", "_watched", "deadline",
-                 "state")  # fmt: skip
+    __slots__ = ("_began", "_done_before", "_is_put_off", "_moved", "_served_before", "_transport", "_watched",
+                 "deadline", "state")  # fmt: skip
 
     def __init__(self, service: Service, transport: Transport, origin: Origin) -> None:
         super().__init__(service, origin)
@@ -36,8 +37,9 @@ class Connection(Dialogue):
         self._began = service.reactor.now  # when the present wait began,
         self._done_before = 0  # how many bytes had come or gone then,
         self._served_before = 0  # and how many requests
+        self._moved = self._began  # when bytes of an upgraded protocol last left, while they are owed
         self.deadline = inf
-        self.state = _NEW
+        self.state = NEW
         self._settle()
         service.admit(self)
 
@@ -69,8 +71,11 @@ class Connection(Dialogue):
             self._inbox = b""
 
     def _on_protocol(self, ready: int) -> None:
-        if not ready & READ or self._receive():
-            self._advance()
+        if ready & READ:
+            if not self._receive():
+                return
+            self._began = self._service.reactor.now  # it counts the silence of the peer
+        self._advance()
 
     def _resume(self) -> None:
         """Go on where we waited: for a Later, for a protocol, or for the others' turn."""
@@ -146,6 +151,7 @@ class Connection(Dialogue):
         """Send what can be sent. False: the connection is closed."""
         outbox = self._outbox
         was_owed = outbox.size
+        began = None if outbox.source is None else monotonic()
         try:
             outbox.flush(self._transport)
         except BrokenPromise as broken:
@@ -156,6 +162,8 @@ class Connection(Dialogue):
         except OSError:
             self.close()
             return False
+        if began is not None:
+            self._service.blame(monotonic() - began, "in the body of an answer")
         if outbox.waiting is not None:
             outbox.waiting.attach(self._wake)
         elif self._unlogged is not None and outbox.source is None:
@@ -208,23 +216,23 @@ class Connection(Dialogue):
         former = self.state
         if state is IDLE and former is IDLE and self._served and not self._has_said_goodbye:
             # The fast path: nothing changes but the deadline.
-            self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)
+            self.deadline = self._service.reactor.now + self._service.timeout_keep_alive
             return
         if former is CLOSED:
             return
-        if self._has_said_goodbye and state in _HOPELESS and not self._is_put_off:
+        if self._has_said_goodbye and state in HOPELESS and not self._is_put_off:
             self.close()
             return
         if state is not former or self._served != self._served_before:
-            self._began = self._service.reactor.now
-            self._done_before = self._done()
+            self._began = self._moved = self._service.reactor.now
+            self._done_before = self._done(state)
             self._served_before = self._served
             self.state = state
-            if state is LINGER and not self._say_goodbye():
+            if state is LINGER and not self._begin_linger():
                 return
         self._watch(state, former)
         self.deadline = self._due(state)
-        if state is IDLE and self._service.is_draining and former is not _NEW:
+        if state is IDLE and self._service.is_draining and former is not NEW:
             self.retire()
 
     def _watch(self, state: State, former: State) -> None:
@@ -232,38 +240,31 @@ class Connection(Dialogue):
         if state is UPGRADED:
             owed = self._outbox.size
             events = (READ if owed < HIGH_WATER else 0) | (WRITE if owed else 0)
-        if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state in _AHEAD):
+        if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state in AHEAD):
             events &= ~READ  # always readable, or more than enough
         if events != self._watched or (state.callback != former.callback and events):
             self._service.reactor.watch(self, events, getattr(self, state.callback), self._watched)
             self._watched = events
 
     def _due(self, state: State) -> float:
-        """When the present wait is over: the third column of the table in `state.py`."""
+        """When the present wait is over."""
         settings = self._service.settings
         now = self._service.reactor.now
-        if state is IDLE:
-            if self._served:
-                return now + (settings.timeout_keep_alive or inf)
+        if state is IDLE and not self._served:
             return self._began + (settings.timeout_header or inf)
-        if state is HEAD:
-            return self._began + (settings.timeout_header or inf)
-        if state is LINGER:
-            return self._began + (settings.timeout_linger or inf)
-        if state is UPGRADED and self._protocol is not None:
-            return now + (self._protocol.timeout or inf)
         if state is WORK:  # nobody watches a connection that said goodbye: see now and then whether it is there
             return inf if self._watched else now + TICK
-        timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
-        if not settings.least_rate:
-            return now + timeout
-        # Each byte buys time, at the least rate; a pause is never longer than the timeout.
-        earned = (self._done() - self._done_before) / settings.least_rate
-        return min(now, self._began + earned) + timeout
+        if state is not UPGRADED or self._protocol is None:
+            return due(state, settings, now, self._began, self._done(state) - self._done_before)
+        outbox = self._outbox
+        if not outbox.size or outbox.sent != self._done_before:
+            self._moved, self._done_before = now, outbox.sent
+        silence = self._began + (self._protocol.timeout or inf)
+        return min(silence, self._moved + (settings.timeout_write or inf)) if outbox.size else silence
 
-    def _done(self) -> int:
-        """Bytes that have come of a body, or gone of answers."""
-        return self._outbox.sent + self._received
+    def _done(self, state: State) -> int:
+        """Bytes that have come of bodies, or gone of answers: whichever `state` waits for."""
+        return self._received if state is BODY else self._outbox.sent
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -298,7 +299,7 @@ class Connection(Dialogue):
 
     # The end.
 
-    def _say_goodbye(self) -> bool:
+    def _begin_linger(self) -> bool:
         """Send FIN. False: the connection is closed."""
         self._inbox, self._at = b"", 0
         if self._has_said_goodbye:
@@ -340,7 +341,3 @@ class Connection(Dialogue):
             self._ask_protocol(protocol.on_close)
         self._service.forget(self)
 
-
-_NEW = State("NEW", 0, "")
-_HOPELESS = (IDLE, HEAD, BODY, LINGER)  # with no more bytes to come
-_AHEAD = (WORK, DUPLEX, UPGRADED)  # where bytes may come ahead of their turn

@@ -6,6 +6,7 @@ is lost, as datagrams may be.
 
 import logging
 import os
+import socket
 
 from .address import Endpoint
 from .answers import DatagramHandler
@@ -14,7 +15,7 @@ from .loop import READ, Reactor
 log = logging.getLogger("reactor")
 
 BURST = 64  # packets answered from one endpoint in one turn
-PACKET = 64 * 1024  # bytes; no UDP packet is longer
+PACKET = 64 * 1024  # bytes; no UDP packet is longer, a Unix one may be
 
 
 class DatagramEndpoint:
@@ -44,11 +45,14 @@ class DatagramEndpoint:
         sock = self.endpoint.sock
         for _ in range(BURST):
             try:
-                data, peer = sock.recvfrom(PACKET)
+                data, _, flags, peer = sock.recvmsg(PACKET)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an earlier answer was not delivered (ICMP); the next packet is another matter
+            if flags & socket.MSG_TRUNC:
+                log.warning("a datagram on %s is longer than %d bytes; no answer", self.endpoint.url, PACKET)
+                continue
             answer = self._ask(data)
             if answer is None or not peer:  # an unbound Unix socket has no name to answer to
                 continue
@@ -61,7 +65,7 @@ class DatagramEndpoint:
         name = type(self._handler).__name__
         try:
             answer: object = self._handler.on_datagram(data)
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("on_datagram of %s raised; no answer", name)
             return None
         if answer is None or isinstance(answer, bytes):

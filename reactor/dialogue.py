@@ -16,16 +16,15 @@ from .http1.errors import ProtocolError
 from .http1.parser import HeadParser
 from .http1.request import Origin, Request
 from .http1.response import Response
-from .outbox import Outbox
+from .outbox import Outbox, Source
 from .reply import refusal, reply, switching
-from .service import Service
+from .service import SLOW, Service
 from .upgrade import ConnectionLink
 
 log = logging.getLogger("reactor")
 
 PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
-SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = Response(500, "Internal Server Error\n")
@@ -53,13 +52,14 @@ class Dialogue:
         self._has_said_goodbye = False  # the peer has: no more bytes will come
         self._served = 0
         self._received = 0  # bytes of bodies
-        # An answer whose source is not done yet: request, status, outbox.sent before its body, when it came.
-        self._unlogged: tuple[Request, int, int, float] | None = None
+        # An answer whose source is not done yet: request, status, source, when the request came.
+        self._unlogged: tuple[Request, int, Source, float] | None = None
 
     def _consume(self) -> bool:
-        """Answer what is here. True: there may be more to do once what is owed has left; False: it takes an event.
+        """Answer what is here, in order. Raises ProtocolError.
 
-        Raises ProtocolError.
+        True: it stopped for a reason that is none of the peer's (this turn's share is used; what is owed must leave
+        first), so come back by yourself. False: it takes an event: more bytes, a Later, the end.
         """
         outbox = self._outbox
         for _ in range(PIPELINE):
@@ -184,6 +184,8 @@ class Dialogue:
             exchange.is_paused = True
             self._wait_for(exchange, verdict)
         elif verdict is not None:
+            if verdict is _FAILED:
+                self._quietly(exchange.sink.abort)
             if not exchange.discard_rest(self._service.settings.limit_discard):
                 self._is_closing = True
             self._give(exchange.request, verdict)
@@ -197,32 +199,17 @@ class Dialogue:
         """A Later was answered, on whatever thread."""
         self._service.reactor.call_from_outside(self._resume)
 
-    # The Connection's:
-
-    def _resume(self) -> None:
-        """Go on where we waited."""
-        raise NotImplementedError
-
-    def owed_bytes(self) -> int:
-        raise NotImplementedError
-
-    def send_soon(self, data: bytes) -> None:
-        raise NotImplementedError
-
-    def close_soon(self) -> None:
-        raise NotImplementedError
-
     def _ask(self, request: Request, ask: Callable[..., Any], *arguments: Any) -> Any:
         """Call into the handler. What it raises is logged and becomes a 500; what it holds up is named."""
         began = monotonic()
         try:
             answer = ask(*arguments)
-        except Exception:
+        except (Exception, SystemExit):  # a handler that calls sys.exit() ends its answer, not the server
             log.exception("handler %s raised at %s; answered 500", self._service.name, request)
             answer = _FAILED
         took = monotonic() - began
         if took > SLOW:
-            log.warning("handler %s held the loop for %.0f ms at %s", self._service.name, took * 1000, request)
+            self._service.blame(took, f"at {request}")
         return answer
 
     def _give(self, request: Request, answer: Any) -> None:
@@ -259,20 +246,19 @@ class Dialogue:
                 size = 0 if request.method == "HEAD" else response.length or 0
                 service.access_log.answered(request, response.status, size, began)
             else:
-                self._unlogged = (request, response.status, outbox.sent + outbox.size, began)
+                self._unlogged = (request, response.status, outbox.source, began)
 
     def _log_source(self, is_whole: bool) -> None:
         """The source of an answer is done, or given up: now its size is known."""
         if self._unlogged is not None and self._service.access_log is not None:
-            request, status, before, began = self._unlogged
+            request, status, source, began = self._unlogged
             self._unlogged = None
-            size = max(self._outbox.sent + (self._outbox.size if is_whole else 0) - before, 0)
-            self._service.access_log.answered(request, status, size, began, is_whole)
+            self._service.access_log.answered(request, status, source.given, began, is_whole)
 
     def _refuse(self, error: ProtocolError) -> None:
         """What came cannot be taken: say why, unless something else has been said; then close."""
         exchange, self._exchange = self._exchange, None
-        is_answered = self._is_closing or (exchange is not None and exchange.is_answered)
+        is_answered = exchange is not None and exchange.is_answered
         self._is_closing = True
         if exchange is not None:
             self._quietly(exchange.abandon)
@@ -301,6 +287,10 @@ class Dialogue:
             self._service.access_log.answered(request, 101 if upgrade.name else 200, 0, self._service.reactor.now)
         self._link = ConnectionLink(self)
         self._ask_protocol(upgrade.protocol.on_connect, self._link)
+        if self._service.is_draining:
+            self._ask_protocol(upgrade.protocol.on_shutdown)
+        if self._has_said_goodbye:
+            self._is_closing = True
 
     def _feed_protocol(self, protocol: UpgradedProtocol) -> bool:
         data, self._inbox, self._at = bytes(self._inbox[self._at :]), b"", 0
@@ -310,11 +300,13 @@ class Dialogue:
 
     def _ask_protocol(self, call: Callable[..., None], *arguments: Any) -> None:
         """Call into an upgraded protocol; what it raises ends the connection."""
+        began = monotonic()
         try:
             call(*arguments)
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("protocol %s raised; closing", type(self._protocol).__name__)
             self._is_closing = True
+        self._service.blame(monotonic() - began, "in an upgraded protocol")
 
     def _quietly(self, call: Callable[[], None]) -> None:
         """Tell a handler that something is over; what it raises is logged and changes nothing."""
@@ -322,6 +314,21 @@ class Dialogue:
             call()
         except Exception:
             log.exception("handler %s raised in %s", self._service.name, getattr(call, "__qualname__", call))
+
+    # What the Connection does.
+
+    def _resume(self) -> None:
+        """Go on where we waited."""
+        raise NotImplementedError
+
+    def owed_bytes(self) -> int:
+        raise NotImplementedError
+
+    def send_soon(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def close_soon(self) -> None:
+        raise NotImplementedError
 
 
 def is_sink(value: object) -> bool:

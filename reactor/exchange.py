@@ -10,7 +10,6 @@ from .http1.body import ChunkedBody, LengthBody
 from .http1.errors import ProtocolError
 from .http1.framing import CHUNKED
 from .http1.request import Request
-from .http1.response import Response
 
 
 class Exchange:
@@ -56,9 +55,11 @@ class Exchange:
         """The rest will not come, or nobody waits for the answer: tell whom it concerns."""
         later, self.later = self.later, None
         sink, self.sink = self.sink, DISCARD
-        if later is not None:
-            later.abandon()
-        sink.abort()
+        try:
+            if later is not None:
+                later.abandon()
+        finally:
+            sink.abort()
 
 
 class Collector:
@@ -91,7 +92,7 @@ class _Discard:
     def feed(self, data: bytes) -> None: ...
 
     def finish(self) -> Answer:
-        return Response(500)  # not reached: what is discarded was answered before
+        raise RuntimeError("what is discarded was answered before")
 
     def abort(self) -> None: ...
 

@@ -44,10 +44,15 @@ class Listener:
 
     def resume(self) -> None:
         """Accept, if there is room."""
-        if not self._watched and self._has_room():
-            self.is_exhausted = False
-            self._watched = READ
+        if self._watched or not self._has_room():
+            return
+        try:
             self._service.reactor.watch(self, READ, self._on_readable)
+        except OSError as error:  # the selector takes no more
+            self._exhausted(error)
+            return
+        self.is_exhausted = False
+        self._watched = READ
 
     def pause(self) -> None:
         """Accept no more, for now."""
@@ -56,9 +61,11 @@ class Listener:
             self._watched = 0
 
     def finish(self) -> None:
-        """Take who is in the queue already, then close."""
-        if self._watched:
-            self._on_readable(READ)
+        """Take who is in the queue already, then close: the kernel would reset them."""
+        self.pause()
+        for _ in range(self._service.settings.backlog // BURST + 1):
+            if not self._accept(BURST, is_limited=False):
+                break
         self.close()
 
     def close(self) -> None:
@@ -70,22 +77,27 @@ class Listener:
         return not self._limit or len(self._service.connections) < self._limit
 
     def _on_readable(self, _ready: int) -> None:
-        for _ in range(BURST):
-            if not self._has_room():
+        self._accept(BURST, is_limited=True)
+
+    def _accept(self, count: int, is_limited: bool) -> bool:
+        """Accept up to `count` connections, and no more than there is room for; True: there may be others."""
+        for _ in range(count):
+            if is_limited and not self._has_room():
                 self.pause()
-                return
+                return False
             try:
                 sock, address = self.endpoint.sock.accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 if error.errno in _GONE:
                     continue
                 self._exhausted(error)
-                return
+                return False
             self._has_complained = False
             sock.setblocking(False)
             self._take(Transport(sock), address)
+        return True
 
     def _take(self, transport: Transport, address: object) -> None:
         service = self._service

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
 from .loop import READ, WRITE, Callback, Handle, Reactor
-from .transport import Transport
+from .transport import Transport, read_piece
 
 _descriptors = count(1_000_000)  # of no file: a mistake with one shows
 
@@ -124,8 +124,7 @@ class MemoryTransport(Transport):
         return self.send(b"".join(buffers))
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:
-        file.seek(offset)
-        data = file.read(count)
+        data = read_piece(file, offset, count)
         return self.send(data) if data else 0
 
     def shutdown_write(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from .answers import Later
 from .http1.response import FileBody
-from .transport import Transport
+from .transport import FileError, Transport
 
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
 VECTOR_LIMIT = 64  # buffers in one sendmsg; IOV_MAX is 1024, but nothing here comes near
@@ -28,7 +28,9 @@ class BrokenPromise(Exception):
 
 
 class Source(Protocol):
-    """The body of an answer, a piece at a time."""
+    """The body of an answer, a piece at a time. `given`: bytes of body, so far, without framing."""
+
+    given: int
 
     def step(self, outbox: "Outbox", transport: Transport) -> bool:
         """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
@@ -111,19 +113,24 @@ class Outbox:
 class FileSource:
     """A file, or part of one, by `sendfile`."""
 
-    __slots__ = ("_body", "_left", "_offset")
+    __slots__ = ("_body", "_left", "_offset", "given")
 
     def __init__(self, body: FileBody) -> None:
         self._body = body
+        self.given = 0
         self._offset = body.offset
         self._left = body.length
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         if not self._left:
             return False
-        sent = transport.sendfile(self._body.file, self._offset, min(self._left, FILE_SLICE))
+        try:
+            sent = transport.sendfile(self._body.file, self._offset, min(self._left, FILE_SLICE))
+        except FileError as error:
+            raise BrokenPromise(f"its file cannot be read: {error}") from error.__cause__
         if not sent:
             raise BrokenPromise(f"the file ends {self._left} bytes early")
+        self.given += sent
         self._offset += sent
         self._left -= sent
         outbox.sent += sent
@@ -136,12 +143,13 @@ class FileSource:
 class IteratorSource:
     """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close."""
 
-    __slots__ = ("_is_chunked", "_iterator", "_left")
+    __slots__ = ("_is_chunked", "_iterator", "_left", "given")
 
     def __init__(self, iterator: Iterator[Any], length: int | None, is_chunked: bool) -> None:
         self._iterator = iterator
         self._left = length
         self._is_chunked = is_chunked
+        self.given = 0
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         piece = self._next(outbox)
@@ -165,7 +173,7 @@ class IteratorSource:
         if promised is None:
             try:
                 return next(self._iterator, _END)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise BrokenPromise("its iterator raised") from error
         if isinstance(promised.value, BaseException):
             raise BrokenPromise("a piece that it promised failed") from promised.value
@@ -180,6 +188,7 @@ class IteratorSource:
             self._left -= size
         if not size:
             return
+        self.given += size
         if not self._is_chunked:
             outbox.add(piece)
         elif size <= JOIN_LIMIT:

@@ -7,7 +7,7 @@ whatever way the server ends.
 import logging
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -17,10 +17,12 @@ from .answers import Handler
 from .datagram import DatagramEndpoint
 from .listener import Listener
 from .loop import Reactor
-from .service import Service, handler_name
+from .service import Service
 from .settings import Settings
 
 log = logging.getLogger("reactor")
+
+_ONCE = "a Server runs once; make another"
 
 
 class Server:
@@ -28,7 +30,7 @@ class Server:
 
     `bind`: what --bind takes ("127.0.0.1:0", "unix:/run/x.sock", ...), one or several. `access_log`: a text
     stream, or None for no log. In the foreground `run()`; in a thread of its own `start()` and `stop()`, or a
-    with block. Attributes: `settings`, `reactor`, `endpoints` (open ones), `is_running`.
+    with block; a Server runs once. Attributes: `settings`, `reactor`, `endpoints` (open ones).
 
         with Server(handler, bind="127.0.0.1:0") as server:
             urllib.request.urlopen(server.url)
@@ -43,6 +45,7 @@ class Server:
         *,
         reuse_port: bool = False,
     ) -> None:
+        check_handler(handler)
         binds: Sequence[str | Address] = [bind] if isinstance(bind, str) else bind
         self._addresses = [parse_address(each) if isinstance(each, str) else each for each in binds]
         self.settings = settings if settings is not None else Settings()
@@ -56,19 +59,23 @@ class Server:
         self._datagrams: list[DatagramEndpoint] = []
         self._drain_until: float | None = None
         self._thread: threading.Thread | None = None
-        self._has_started = False
+        self._has_opened = self._has_begun = False
+        self._has_started = False  # the handler
         self._is_told_to_stop = False
 
     # Life.
 
     def open(self) -> None:
         """Open every address and start the handler. AddressError says which could not be opened, and why."""
+        if self._has_opened:
+            raise RuntimeError(_ONCE)
+        self._has_opened = True
         try:
             for address in self._addresses:
                 self.endpoints += open_address(address, backlog=self.settings.backlog, reuse_port=self._reuse_port)
             for endpoint in self.endpoints:
                 if endpoint.is_datagram and not hasattr(self._handler, "on_datagram"):
-                    raise AddressError(endpoint.url, f"{handler_name(self._handler)} takes no datagrams")
+                    raise AddressError(endpoint.url, f"{self.service.name} takes no datagrams")
             startup: Callable[[Server], None] | None = getattr(self._handler, "startup", None)
             if startup is not None:
                 startup(self)
@@ -78,9 +85,19 @@ class Server:
             raise
 
     def run(self, on_ready: Callable[["Server"], None] | None = None) -> None:
-        """Serve until `drain` or, in the main thread, until SIGTERM or SIGINT. `on_ready` is called when open."""
+        """Serve until `drain` or, in the main thread, until SIGTERM, SIGINT or SIGHUP. `on_ready` is called when open."""
+        self._begin()
+        self._run(on_ready)
+
+    def _begin(self) -> None:
+        """Open, unless that has been done; all of it only once."""
+        if self._has_begun:
+            raise RuntimeError(_ONCE)
         if not self._has_started:
             self.open()
+        self._has_begun = True
+
+    def _run(self, on_ready: Callable[["Server"], None] | None = None) -> None:
         restore = self._catch_signals()
         try:
             self._listen()
@@ -88,22 +105,22 @@ class Server:
                 on_ready(self)
             self.reactor.run()
         except KeyboardInterrupt:
-            log.warning("interrupted; %d connections are reset", len(self.service.connections))
+            log.warning("interrupted; %s reset", connections(self.service.connections))
         finally:
             restore()
             self.close()
 
     def start(self) -> Self:
         """Serve in a thread of its own; returns when the addresses are open."""
-        self.open()
-        self._thread = threading.Thread(target=self.run, name="reactor", daemon=True)
+        self._begin()
+        self._thread = threading.Thread(target=self._run, name="reactor", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Drain, from any thread, and wait until that is done."""
+        """Drain, from any thread, and wait until that is done; on the server's own, as in a handler, don't wait."""
         self.reactor.call_from_outside(self.drain)
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -116,7 +133,9 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The first address, as a URL without the slash at its end."""
+        """The first address, as a URL without the slash at its end; RuntimeError before it is open."""
+        if not self.endpoints:
+            raise RuntimeError("the address is not known before the server is open: start() it, or use a with block")
         return self.endpoints[0].url.rstrip("/")
 
     @property
@@ -188,7 +207,7 @@ class Server:
             if listener.is_exhausted:
                 listener.resume()
         if self._drain_until is not None and self.reactor.now >= self._drain_until:
-            log.warning("%d connections were not done in time; reset", len(self.service.connections))
+            log.warning("%s not done in time; reset", connections(self.service.connections))
             self.abort()
         self.reactor.keeps_time = bool(self.service.connections) or any(each.is_exhausted for each in self._listeners)
 
@@ -203,11 +222,14 @@ class Server:
                 listener.resume()
 
     def _catch_signals(self) -> Callable[[], None]:
-        """Let TERM and INT drain, a second INT stop at once; returns what undoes it. Elsewhere than in the main
-        thread, signals are not ours."""
+        """Let TERM, INT and HUP drain, a second INT stop at once; returns what undoes it. Elsewhere than in the
+        main thread, signals are not ours; nor is a HUP that is ignored: that is how nohup says to stay."""
         if threading.current_thread() is not threading.main_thread():
             return lambda: None
-        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        former = {number: signal.signal(number, self._on_signal) for number in numbers}
         former_fd = signal.set_wakeup_fd(self.reactor.signal_fd, warn_on_full_buffer=False)
 
         def restore() -> None:
@@ -222,3 +244,15 @@ class Server:
             raise KeyboardInterrupt  # wherever we are: a handler that holds the loop would never let abort() begin
         self._is_told_to_stop = True
         self.reactor.call_soon(self.drain)
+
+
+def check_handler(handler: object) -> None:
+    """TypeError if it cannot be called."""
+    if not callable(handler):
+        kind = type(handler).__name__
+        raise TypeError(f"a handler is called with a Request and returns a Response; {handler!r} is a {kind}")
+
+
+def connections(some: Collection[object]) -> str:
+    """How many: "1 connection", "2 connections"."""
+    return f"{len(some)} connection{'s' * (len(some) != 1)}"

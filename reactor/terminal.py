@@ -21,6 +21,8 @@ def is_coloured(stream: TextIO) -> bool:
 
 def printable(text: str) -> str:
     """`text` on one line, with what a terminal might act on as an escape."""
+    if text.isprintable():  # nearly always: 0.1 us instead of 1.4, for 30 characters
+        return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 

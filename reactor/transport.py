@@ -16,6 +16,19 @@ RECV_SIZE = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
 
 
+class FileError(Exception):
+    """A file that was to be sent cannot be read: the file's fault and not the peer's, as an OSError would be."""
+
+
+def read_piece(file: BinaryIO, offset: int, count: int) -> bytes:
+    """Up to `count` bytes of `file` from `offset`, and no more than is good to hold; FileError."""
+    try:
+        file.seek(offset)
+        return file.read(min(count, RECV_SIZE))
+    except (OSError, ValueError) as error:
+        raise FileError(str(error)) from error
+
+
 class Transport:
     """A connected stream socket, non-blocking.
 
@@ -35,15 +48,15 @@ class Transport:
         return self._socket.fileno()
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:
-        """Send up to `count` bytes of `file` from `offset`; returns how many left, 0 at the file's end."""
+        """Send up to `count` bytes of `file` from `offset`; returns how many left, 0 at the file's end. FileError."""
         try:
             return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
         except (BlockingIOError, ConnectionError, TimeoutError):
             raise
-        except OSError:  # no descriptor behind the file, or none that sendfile takes
-            file.seek(offset)
-            data = file.read(min(count, RECV_SIZE))
-            return self._socket.send(data) if data else 0
+        except (OSError, ValueError):  # no descriptor behind the file, or none that sendfile takes
+            pass
+        data = read_piece(file, offset, count)
+        return self._socket.send(data) if data else 0
 
     def shutdown_write(self) -> None:
         """Send FIN: we have said all we had to say."""

@@ -17,6 +17,7 @@ from reactor.memory import ManualReactor, MemoryTransport
 from reactor.service import Service
 from reactor.settings import Settings
 from reactor.state import CLOSED
+from reactor.transport import read_piece
 
 from .zoo import Zoo
 
@@ -113,8 +114,7 @@ class ScriptedTransport(MemoryTransport):
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:
         count = self._allow("sendfile", count, WRITE)
-        file.seek(offset)
-        return super().send(file.read(count))
+        return super().send(read_piece(file, offset, count))
 
     def shutdown_write(self) -> None:
         self._allow("shutdown", 1, 0)

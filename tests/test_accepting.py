@@ -349,7 +349,7 @@ def test_what_is_not_done_in_time_at_a_stop_is_reset(
         server.reactor.call_from_outside(lambda: None)
         with pytest.raises(ConnectionResetError):
             client.recv(1)
-    assert "1 connections were not done in time; reset" in caplog.text
+    assert "1 connection not done in time; reset" in caplog.text
 
 
 def test_what_is_done_in_time_is_answered_and_the_stop_does_not_wait_longer(clock: Clock, clients: ExitStack) -> None:

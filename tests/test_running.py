@@ -160,7 +160,7 @@ def test_what_takes_too_long_is_reset_at_the_deadline(tmp_path: Path) -> None:
         connection.request("GET", "/forever")
         program.await_said("working", "stdout")
         assert program.stop() == 0
-        assert "1 connections were not done in time; reset" in program.said()
+        assert "1 connection not done in time; reset" in program.said()
         with pytest.raises(ConnectionResetError):
             connection.getresponse()
         connection.close()

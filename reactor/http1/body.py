@@ -44,7 +44,9 @@ class LengthBody:
 
     def feed(self, data: bytes | bytearray, start: int) -> int:
         """Take what belongs to the body from `data[start:]`; returns how many bytes that was."""
-        piece = bytes(data[start : start + self._left])
+        end = start + self._left
+        # Copied once at most: a slice that is all of some bytes is those bytes, one of a bytearray would be two copies.
+        piece = data[start:end] if isinstance(data, bytes) else bytes(memoryview(data)[start:end])
         self._payload = self._payload + piece if self._payload else piece
         self._left -= len(piece)
         return len(piece)

@@ -1,7 +1,9 @@
 """The productions of RFC 9110 and RFC 9112 as bytes regexes, each under its ABNF.
 
-Law: wire data is bytes and is matched whole. Every repetition over peer input is possessive (`*+`, `++`), so
-a match takes time linear in its input: there is nothing to backtrack into.
+Law: wire data is bytes and is matched whole, in time linear in its length: a repeated byte is possessive
+(`*+`, `++`), and each round of a repeated group begins with a byte that nothing else there begins with, so
+there is nothing to backtrack into. (Groups are not possessive themselves: before Python 3.11.5 a possessive
+group that fails half-way does not give back what it took, and matches what it should not.)
 """
 
 import re
@@ -17,7 +19,7 @@ VALUE = re.compile(_VALUE)
 
 # field-line = field-name ":" OWS field-value OWS; obs-fold is not among what we take   RFC 9112 5
 FIELD_LINE = re.compile(rb"(%b):[ \t]*+(%b)\r\n" % (_TOKEN, _VALUE))
-FIELD_BLOCK = re.compile(rb"(?:%b:%b\r\n)*+" % (_TOKEN, _VALUE))
+FIELD_BLOCK = re.compile(rb"(?:%b:%b\r\n)*" % (_TOKEN, _VALUE))
 
 # request-line = method SP request-target SP HTTP-version                               RFC 9112 3
 # The target is any VCHAR but "#": what RFC 3986 forbids beyond that (| ^ { } ") browsers do send.
@@ -36,7 +38,7 @@ HEAD_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]")
 _H16 = rb"[0-9A-Fa-f]{1,4}+"
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LS32 = rb"(?:%b:%b|%b(?:\.%b){3})" % (_H16, _H16, _OCTET, _OCTET)
-_LEFT = [rb"", *(rb"(?:%b(?::%b){0,%d}+)?+" % (_H16, _H16, n) for n in range(7))]  # of at most 0 to 7 pieces
+_LEFT = [rb"", *(rb"(?:%b(?::%b){0,%d})?" % (_H16, _H16, n) for n in range(7))]  # of at most 0 to 7 pieces
 _IPV6 = b"|".join(
     [
         rb"(?:%b:){6}%b" % (_H16, _LS32),
@@ -48,8 +50,8 @@ _IPV6 = b"|".join(
 
 # uri-host [ ":" port ]; a comma would be legal in a reg-name and is refused:           RFC 9110 7.2, RFC 3986 3.2.2
 # two Host values joined by somebody on the way look like that.
-_HOST = rb"(?:\[(?:%b)\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%%[0-9A-Fa-f]{2})++)" % _IPV6
-HOST = re.compile(rb"%b(?::([0-9]*+))?+" % _HOST)
+_HOST = rb"(?:\[(?:%b)\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]++|%%[0-9A-Fa-f]{2})+)" % _IPV6
+HOST = re.compile(rb"%b(?::([0-9]*+))?" % _HOST)
 
 # absolute-form = scheme "://" authority [ path ] [ "?" query ], scheme http or https   RFC 9112 3.2.2
 ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?+://([^/?]*+)([^?]*+)(.*+)")
@@ -58,10 +60,10 @@ ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?+://([^/?]*+)([^?]*+)(.*+)")
 DIGITS = re.compile(rb"[0-9]++")
 
 # #element: a list of tokens, empty elements allowed to a recipient                     RFC 9110 5.6.1
-TOKEN_LIST = re.compile(rb"[ \t,]*+(?:%b[ \t]*+(?:,[ \t,]*+|\Z))*+" % _TOKEN)
+TOKEN_LIST = re.compile(rb"[ \t,]*+(?:%b[ \t]*+(?:,[ \t,]*+|\Z))*" % _TOKEN)
 
 # chunk = chunk-size [ chunk-ext ] CRLF                                                 RFC 9112 7.1
 # chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] ), taken without the BWS
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
-_EXTENSION = rb";%b(?:=(?:%b|%b))?+" % (_TOKEN, _TOKEN, _QUOTED)
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]++)((?:%b)*+)\r\n" % _EXTENSION)
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]++|\\[\t -~\x80-\xff])*"'
+_EXTENSION = rb";%b(?:=(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]++)((?:%b)*)\r\n" % _EXTENSION)

@@ -31,7 +31,7 @@ class HeadParser:
         self._preamble: Preamble | None = None  # the last one, to compare with
         self._searched = 0  # bytes of an incomplete head that hold neither its end nor a fault
         self._is_line_valid = False  # of that head, whether its request line is here and was found valid
-        self._tight = min(limits.head, limits.request_line) - 4  # no shorter head can be too large
+        self._tight = min(limits.head, limits.request_line)  # no shorter head can be too large
         self.end = 0
 
     def take(self, data: bytes | bytearray, start: int) -> Request | None:
@@ -48,20 +48,23 @@ class HeadParser:
                 return self._take_behind_blank_lines(data, start, begin)
             self._wait(data, start)
             return None
-        line_end = line.end()
-        end = data.find(b"\r\n\r\n", line_end - 2)
-        if end < 0:
-            self._wait(data, start)
-            return None
-        self.end = end + 4
+        rest = line.end() - 10  # from "HTTP/1.1" on
+        preamble = self._preamble
+        if preamble is not None and data.startswith(preamble.raw, rest):  # the same again: 0.1 to 0.5 us saved
+            end = rest + len(preamble.raw)
+        else:
+            end = data.find(b"\r\n\r\n", rest + 8) + 4
+            if end < 4:
+                self._wait(data, start)
+                return None
+            preamble = None
+        self.end = end
         if end - start > self._tight:
-            self._check(data, start, start, end + 4)
+            self._check(data, start, start, end)
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
-        raw = data[line_end - 10 : end + 2]  # from "HTTP/1.1" to the last field line's CRLF
-        preamble = self._preamble
-        if preamble is None or preamble.raw != raw:
-            preamble = self._preamble = Preamble(bytes(raw), self._limits)
+        if preamble is None:
+            preamble = self._preamble = Preamble(bytes(data[rest:end]), self._limits)
         if target[0] != _SLASH or method == "CONNECT":
             check_target(method, target, preamble)
         return Request(method, target, preamble, self._origin)

@@ -26,7 +26,7 @@ class HeadLimits(NamedTuple):
 
 
 class Preamble:
-    """What stands behind the target, through the last field line, and all that follows from it.
+    """What stands behind the target, through the empty line, and all that follows from it.
 
     Attributes: `raw` (the bytes), `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or
     CHUNKED), `options` (the Connection field's, a list of bytes), `keep_alive` (whether the peer wants it),
@@ -39,7 +39,7 @@ class Preamble:
         self.raw = raw
         self.version = raw[:8]
         self.is_old = self.version == b"HTTP/1.0"
-        self.headers = headers = parse_fields(raw, 10, limits.fields)
+        self.headers = headers = parse_fields(raw[10:-2], 0, limits.fields)
         host = headers.raw(b"host")
         if host is None:
             if not self.is_old:
@@ -69,9 +69,11 @@ class Origin:
 
     @property
     def peer(self) -> str:
-        """ "192.0.2.1:50212", "[2001:db8::1]:50212", or "unix" for a Unix socket."""
+        """ "192.0.2.1:50212" (on a dual-stack socket, too), "[2001:db8::1]:50212", or "unix" for a Unix socket."""
         if isinstance(self.address, tuple):
             host, port = self.address[:2]
+            if "." in host:  # ::ffff:192.0.2.1, an IPv4 client's address as IPv6 writes it: RFC 4291 2.5.5.2
+                host = host.removeprefix("::ffff:")
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return "unix"
 

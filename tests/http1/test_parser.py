@@ -37,7 +37,7 @@ def test_what_is_taken_is_bytes_even_from_a_bytearray() -> None:
     inbox = bytearray(HEAD.replace(b"GET", b"BREW"))
     request = took(it, inbox)
     inbox.clear()
-    assert (request.method, request.target, request.preamble.raw) == ("BREW", b"/a", b"HTTP/1.1\r\nHost: a\r\n")
+    assert (request.method, request.target, request.preamble.raw) == ("BREW", b"/a", b"HTTP/1.1\r\nHost: a\r\n\r\n")
     assert type(request.target) is type(request.preamble.raw) is bytes
 
 

@@ -1,0 +1,256 @@
+"""Ends that are hard to reach: each of these connections once stayed, broke silently, or took others with it."""
+
+import io
+import socket
+import sys
+import threading
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reactor import Later, Request, Response, Server, Settings, Upgrade
+from reactor.answers import Link
+from reactor.listener import BURST, Listener
+from reactor.loop import READ
+
+from .simulated import HELLO, START, TOY, World, answer, get, post
+from .wire import connect, read_response
+from .zoo import Toy, Zoo
+
+
+def test_an_upgrade_for_a_peer_that_said_goodbye_is_closed_when_told() -> None:
+    world = World()
+    world.arrive(TOY.replace(b"/toy", b"/later-toy"))
+    world.end()
+    answer(Upgrade("toy", Toy(world.handler)))(world)
+    assert world.statuses == [101]
+    assert "toy closed" in world.handler.events
+    world.assert_released()
+
+
+def test_an_upgrade_during_a_stop_is_told_of_it() -> None:
+    world = World()
+    world.arrive(TOY.replace(b"/toy", b"/later-toy"))
+    world.service.is_draining = True
+    answer(Upgrade("toy", Toy(world.handler)))(world)
+    assert world.sent.endswith(b"going")
+    world.end()
+    world.assert_released()
+
+
+def test_what_a_protocol_sends_does_not_break_its_peers_silence() -> None:
+    world = World()
+    world.arrive(TOY, b"x")
+    [protocol] = world.handler.protocols
+    for seconds in range(2, 20, 4):
+        world.reactor.now = START + seconds
+        assert protocol.link is not None
+        protocol.link.send(b"ping")
+        world.run()
+    world.at(19)
+    assert world.state == "UPGRADED"
+    world.at(20.5)
+    assert "toy closed" in world.handler.events
+
+
+def test_a_protocols_peer_that_takes_nothing_is_given_up() -> None:
+    world = World(timeout_write=5)
+    world.arrive(TOY)
+    world.transport.room = 0
+    world.arrive(b"x")
+    for seconds in range(1, 8):  # it goes on talking
+        world.at(seconds)
+        world.arrive(b"y")
+    assert "toy closed" in world.handler.events
+
+
+def test_a_body_buys_no_time_for_an_answer_that_nobody_reads() -> None:
+    world = World(timeout_write=5)
+    world.transport.room = 100
+    early = b"POST /early-big HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n"
+    world.arrive(early)
+    assert world.state == "DUPLEX"
+    for seconds in range(1, 8):
+        world.at(seconds)
+        if world.state == "DUPLEX":
+            world.arrive(b"x" * 1000)
+    world.assert_released()
+
+
+@pytest.mark.parametrize("error", [OSError("full"), SystemExit(3)])
+def test_a_sink_that_fails_is_told_that_the_rest_will_not_come(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_sink: object, _data: bytes) -> None:
+        raise error
+
+    monkeypatch.setattr("tests.zoo.Sink.feed", fails)
+    world = World()
+    world.arrive(post("/sink", b"some") + HELLO)
+    assert world.statuses == [500, 200]
+    assert world.handler.events == ["sink open", "sink aborted"]
+    assert "raised at POST /sink" in caplog.text
+
+
+def test_whoever_raises_in_being_told_keeps_nobody_from_being_told(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.arrive(post("/sink", b"wait1234")[:-4])
+    later = world.connection._exchange.later  # type: ignore[union-attr]  # it waits
+    assert later is not None
+
+    def raises() -> None:
+        raise RuntimeError("as asked")
+
+    later.on_abandon = raises
+    world.fail()
+    assert "sink aborted" in world.handler.events
+    assert "as asked" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["handler", "iterator", "on_datagram"])
+def test_a_handler_that_exits_ends_its_answer_and_not_the_server(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Exiting:
+        def __call__(self, request: Request) -> Response:
+            if where == "handler" and request.path == "/exit":
+                sys.exit(3)
+            return Response(200, self.pieces() if request.path == "/exit" else b"here")
+
+        def pieces(self) -> Any:
+            yield b"x"
+            sys.exit(3)
+
+        def on_datagram(self, data: bytes) -> bytes:
+            if data == b"exit":
+                sys.exit(3)
+            return b"here"
+
+    with Server(Exiting(), ["127.0.0.1:0", "udp://127.0.0.1:0"]) as server:
+        stream, datagram = (each.sock.getsockname() for each in server.endpoints)
+        with closing(connect(stream[1])) as sock, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as packets:
+            packets.settimeout(5)
+            if where == "on_datagram":
+                packets.sendto(b"exit", datagram)
+            else:
+                sock.sendall(get("/exit"))
+                try:
+                    assert read_response(sock).status == 500
+                except (ConnectionResetError, EOFError):
+                    assert where == "iterator"
+            packets.sendto(b"x", datagram)
+            assert packets.recv(100) == b"here"
+        with closing(connect(stream[1])) as sock:
+            sock.sendall(get("/"))
+            assert read_response(sock).body == b"here"
+    assert "SystemExit" in caplog.text
+
+
+def test_a_connect_whose_body_is_malformed_is_refused_in_words() -> None:
+    world = World()
+    world.arrive(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    assert world.statuses[:1] in ([400], [501])
+
+
+def test_a_file_that_was_closed_breaks_off_visibly(caplog: pytest.LogCaptureFixture) -> None:
+    file = io.BytesIO(b"abc")
+    shared = Response(200, file)
+    world = World(lambda request: shared)
+    world.arrive(HELLO)
+    assert file.closed
+    world.arrive(HELLO)
+    world.assert_released()
+    assert world.transport.is_aborted
+    assert "its file cannot be read" in caplog.text
+    assert "internal error" not in caplog.text
+
+
+def test_a_stop_answers_everyone_who_was_in_the_queue() -> None:
+    settings = Settings(timeout_linger=0.1)
+    with Server(lambda request: Response(200, "here"), "127.0.0.1:0", settings) as server, ExitStack() as stack:
+        port = server.endpoints[0].sock.getsockname()[1]
+        entered = Later()
+        clients = []
+
+        def fill() -> None:
+            """On the reactor's thread, so that nobody accepts meanwhile."""
+            for _ in range(3 * BURST):
+                client = stack.enter_context(closing(connect(port)))
+                client.sendall(get("/"))
+                clients.append(client)
+            server.drain()
+            entered.answer()
+
+        server.reactor.call_from_outside(fill)
+        wait_for(entered)
+        assert [read_response(client).body for client in clients] == [b"here"] * 3 * BURST
+
+
+def wait_for(later: Later) -> None:
+    """Until it is answered, on another thread."""
+    answered = threading.Event()
+    later.attach(answered.set)
+    assert answered.wait(20)
+
+
+def test_a_listener_that_cannot_be_watched_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda request: Response(200, "here"), "127.0.0.1:0") as server:
+        [listener] = server._listeners
+        watch = server.reactor.watch
+        failures: list[int] = []
+
+        def fails_once(handle: Any, events: int, callback: Any, before: int = 0) -> None:
+            if isinstance(handle, Listener) and events == READ and not failures:
+                failures.append(1)
+                raise OSError(12, "no memory")
+            watch(handle, events, callback, before)
+
+        monkeypatch.setattr(server.reactor, "watch", fails_once)
+        tried = Later()
+
+        def try_again() -> None:
+            listener.pause()
+            listener.resume()
+            tried.answer(listener.is_exhausted)
+            listener.resume()  # as the next tick does
+
+        server.reactor.call_from_outside(try_again)
+        wait_for(tried)
+        assert tried.value is True
+        with closing(connect(server.endpoints[0].sock.getsockname()[1])) as sock:
+            sock.sendall(get("/"))
+            assert read_response(sock).body == b"here"
+
+
+def test_a_datagram_that_was_cut_is_not_answered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Echo:
+        def __call__(self, request: Request) -> Response:
+            return Response(200)
+
+        def on_datagram(self, data: bytes) -> bytes:
+            return data[:100]
+
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with Server(Echo(), f"unixgram:{tmp_path / 's'}"), closing(client) as sock:
+        sock.bind(str(tmp_path / "c"))
+        sock.settimeout(5)
+        sock.sendto(b"x" * 100_000, str(tmp_path / "s"))
+        sock.sendto(b"short", str(tmp_path / "s"))
+        assert sock.recv(1000) == b"short"
+    assert "longer than 65536 bytes" in caplog.text
+
+
+def test_a_protocol_that_connects_and_sends_is_heard_before_it_closes() -> None:
+    class Greeter(Toy):
+        def on_connect(self, link: Link) -> None:
+            super().on_connect(link)
+            link.send(b"hello")
+            link.close()
+
+    world = World()
+    world.arrive(TOY.replace(b"/toy", b"/later-toy"))
+    answer(Upgrade("toy", Greeter(Zoo())))(world)
+    assert world.sent.endswith(b"hello")
+    assert world.state == "LINGER"
