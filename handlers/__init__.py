@@ -6,8 +6,9 @@ A handler is anything that can be called with a `Request` and returns an answer:
         return Response(200, f"Hello, {request.query.get('name', 'world')}")
 
 It is called on the reactor's thread, once the request is complete, its body in memory (`limit_body_size`). It
-must not block: one that holds the loop for longer than 100 ms is named in the log; `handlers.offload` moves it
-to a thread. What it raises is logged and becomes a 500.
+must not block: one that holds the loop for longer than 100 ms, itself or in a body sink, a body's iterator or an
+upgraded protocol, is named in the log; `handlers.offload` moves it to a thread. What it raises is logged and becomes
+a 500.
 
 The answer is one of three:
 - a `Response`: now. Its body is bytes, text, an open binary file, or an iterable of bytes, which is pulled piece
@@ -19,7 +20,8 @@ Optional methods, looked up once when the server starts:
 - `on_head(request)`: called as soon as the head is here, for every request, before anything is read of a body.
   It returns None (go on: collect the body, then call me); an answer (now: 401, 404, 413; a client that waits for
   100 Continue is not sent one, and the body is thrown away); or a body sink (`reactor.BodySink`), which is fed
-  the body as it comes and gives the answer when it is complete.
+  the body as it comes and gives the answer when it is complete. It is aborted instead when the rest will not come,
+  when its `feed` raises, and when the `Later` that its `feed` returned is answered with an exception.
 - `startup(server)` before the first request, `shutdown()` after the last.
 - `on_datagram(data)`: bytes in, bytes or None out, for udp:// and unixgram: addresses.
 - `takes_connect` (an attribute): true if CONNECT is for it; else CONNECT is answered 501.
@@ -27,5 +29,6 @@ Optional methods, looked up once when the server starts:
 Options are the fields of a dataclass whose instances are handlers: `--mount /up=upload.py:Upload:folder=/srv`
 makes `Upload(folder="/srv")`, checked field by field.
 
-The server's own, which a handler must not set: Content-Length, Transfer-Encoding, Connection, Date, Upgrade.
+The server's own, which a handler must not set: Content-Length, Transfer-Encoding, Trailer, Connection, Keep-Alive,
+Upgrade, Date, Server; and Content-Type, for which there is `content_type=`.
 """

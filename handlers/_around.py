@@ -1,12 +1,18 @@
 """How a handler asks another that it holds, as routers, middleware and pools do: at the head, then for the body.
 
 Law: whoever holds a handler asks its `on_head` first, for every request, so that a check placed there cannot be
-passed by. What `on_head` leaves open is a body sink here: its `finish` is where the work is done.
+passed by. What `on_head` leaves open is a body sink here: its `finish` is where the work is done. A sink is finished
+or aborted, or gives the answer itself, and whoever learns that it failed aborts it; that is done once, however many
+learn it.
 """
 
+import logging
+from functools import partial
 from typing import Any
 
-from reactor import Answer, BodySink, Collector, Handler, Later, Request, Response, Upgrade
+from reactor import Answer, BodySink, Collector, Handler, Later, Request, Response, Upgrade, handler_name
+
+log = logging.getLogger("reactor")
 
 
 def at_head(handler: Handler, request: Request) -> Answer | BodySink:
@@ -20,15 +26,81 @@ def with_body(verdict: Answer | BodySink, request: Request) -> Answer:
     """The answer that follows from what was said to the head of `request`, whose body is here already."""
     if isinstance(verdict, (Response, Later, Upgrade)):
         return verdict
-    sink, body = verdict, request.body
-    limit = getattr(sink, "limit", 0)
+    body = request.body
+    if not body:
+        return verdict.finish()
+    sink = SinkAround(verdict)
+    limit = getattr(verdict, "limit", 0)
     if limit and len(body) > limit:
         sink.abort()
         return Response(413, f"the body is larger than {limit} bytes\n")
-    said = sink.feed(body) if body else None
-    if isinstance(said, Later):
-        return said.then(lambda answer: sink.finish() if answer is None else answer)
-    return sink.finish() if said is None else said
+    try:
+        said = verdict.feed(body)
+    except BaseException:
+        sink.abort()
+        raise
+    return _heed(sink, said)
+
+
+def _heed(sink: "SinkAround", said: Any) -> Answer:
+    """The answer that follows from what `sink` said to its body."""
+    if said is None:
+        return sink.finish()
+    if not isinstance(said, Later):
+        sink.end()  # it has answered
+        answer: Answer = said
+        return answer
+    later = said.then(partial(_heed, sink), partial(_fail, sink))
+
+    def give_up() -> None:
+        said.abandon()
+        sink.abort()
+
+    later.on_abandon = give_up
+    return later
+
+
+def _fail(sink: "SinkAround", error: BaseException) -> BaseException:
+    sink.abort()
+    return error
+
+
+class SinkAround:
+    """A body sink around another, `inner`, whose limit it has. `finish` and `abort` may come at once, from the loop
+    and from a thread that answers: the first of them is passed on.
+    """
+
+    __slots__ = ("_open", "inner")
+
+    def __init__(self, inner: BodySink) -> None:
+        self.inner = inner
+        self._open = [inner]  # until it is over; to pop from a list is one step, whatever the threads do
+
+    @property
+    def limit(self) -> int:
+        return self.inner.limit  # type: ignore[attr-defined,no-any-return]  # AttributeError where it has none
+
+    def feed(self, data: bytes) -> Any:
+        return self.inner.feed(data)
+
+    def finish(self) -> Answer:
+        return self.inner.finish() if self.end() else Response(500)  # aborted: nobody waits for an answer
+
+    def abort(self) -> None:
+        """What it raises is logged and changes nothing."""
+        if self.end():
+            try:
+                self.inner.abort()
+            except Exception:
+                log.exception("%s raised in abort", type(self.inner).__qualname__)
+
+    def end(self) -> bool:
+        """From now on it is over; False: it was."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return False
+        return True
 
 
 class Around:
@@ -38,8 +110,7 @@ class Around:
 
     def __init__(self, inner: Handler) -> None:
         self.inner = checked(inner)
-        named: Any = inner if hasattr(inner, "__qualname__") else type(inner)
-        self.__module__, self.__qualname__ = named.__module__, named.__qualname__
+        self.__module__, _, self.__qualname__ = handler_name(inner).rpartition(".")
 
     def on_head(self, request: Request) -> Answer | BodySink:
         """Never None: so the server, which asks here first, has no need of `__call__`."""

@@ -18,14 +18,14 @@ generator is closed: `try … finally` around the `yield` sees both.
 import inspect
 import re
 from collections.abc import Callable, Generator
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
 from reactor import Answer, BodySink, Handler, Headers, Later, Request, Response, Upgrade
 
-from ._around import Around, at_head
+from ._around import Around, SinkAround, at_head
 
 Steps = Generator[None, Response, Answer]
 Wrap = Callable[[Handler], Handler]
@@ -89,50 +89,55 @@ class Wrapped(Around):
         except StopIteration as early:
             return _checked_answer(steps, early.value)
         try:
-            verdict = at_head(self.inner, request)
+            verdict: Any = at_head(self.inner, request)
         except Exception as error:
-            verdict = _change(steps, error)
-        else:
-            is_answer = isinstance(verdict, (Response, Later, Upgrade))
-            verdict = _change(steps, verdict) if is_answer else _Sink(steps, verdict)
-        return verdict
+            verdict = error
+        is_sink = not isinstance(verdict, (Response, Later, Upgrade, Exception))
+        answer: Answer | BodySink = _Sink(steps, verdict) if is_sink else _change(steps, verdict)
+        return answer
 
 
-class _Sink:
+class _Sink(SinkAround):
     """The inner handler's sink, whose answer goes through the middleware."""
 
-    __slots__ = ("_sink", "_steps")
+    __slots__ = ("_steps",)
 
-    def __init__(self, steps: Steps, sink: Any) -> None:
+    def __init__(self, steps: Steps, inner: BodySink) -> None:
+        super().__init__(inner)
         self._steps = steps
-        self._sink = sink
-
-    @property
-    def limit(self) -> int:
-        return self._sink.limit  # type: ignore[no-any-return]  # AttributeError where it has none, as it should be
 
     def feed(self, data: bytes) -> Any:
         try:
-            said = self._sink.feed(data)
+            said = self.inner.feed(data)
         except Exception as error:
-            said = error
+            return self._failed(error)
+        return self._said(said)
+
+    def _said(self, said: Any) -> Any:
+        if isinstance(said, Later):
+            return said.then(self._said, self._failed)
+        if isinstance(said, (Response, Upgrade)):
+            self.end()  # it has answered
         return _change(self._steps, said)
+
+    def _failed(self, error: BaseException) -> Any:
+        """The middleware may make an answer of it: then nobody but us learns that the sink failed."""
+        self.abort()
+        return _change(self._steps, error)
 
     def finish(self) -> Any:
         try:
-            answer = self._sink.finish()
+            answer: Any = super().finish()
         except Exception as error:
             answer = error
         return _change(self._steps, answer)
-
-    def abort(self) -> None:
-        self._sink.abort()
 
 
 def _change(steps: Steps, answer: Any) -> Any:
     """What the middleware makes of an answer or an exception, now or later; all else is not its concern."""
     if isinstance(answer, Later):
-        return _change_later(steps, answer)
+        change = partial(_change, steps)
+        return answer.then(change, change)
     if not isinstance(answer, (Response, BaseException)):
         return answer
     try:
@@ -143,22 +148,6 @@ def _change(steps: Steps, answer: Any) -> Any:
     except StopIteration as end:
         return _checked_answer(steps, end.value)
     raise RuntimeError(f"middleware {_name(steps)} yielded twice: it yields once, where the handler is asked")
-
-
-def _change_later(steps: Steps, later: Later) -> Later:
-    """`later.then`, but the middleware sees exceptions as well."""
-    other = Later()
-
-    def deliver() -> None:
-        try:
-            other.answer(_change(steps, later.value))
-        except BaseException as error:
-            other.answer(error)
-
-    other.on_abandon = later.abandon
-    other.on_goodbye = later.say_goodbye
-    later.attach(deliver)
-    return other
 
 
 def _checked_answer(steps: Steps, answer: Any) -> Answer:

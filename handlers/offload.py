@@ -9,22 +9,32 @@ a queue without a bound only makes everybody wait longer. The loop never waits f
 an iterator: give bytes or a file.
 """
 
+import logging
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from reactor import Answer, BodySink, Handler, Later, Request, Response, Server, Upgrade
 
-from ._around import Around, at_head
+from ._around import Around, SinkAround, at_head
+
+log = logging.getLogger("reactor")
 
 PATIENCE = 2.0  # seconds that a stop waits for threads, whose answers nobody awaits any more; then it leaves them
 
 _BUSY = Response(503, "all threads are busy, and enough is waiting for them; try again\n", {"Retry-After": "1"})
 
-Work = Callable[[], Answer]
+
+class Job(NamedTuple):
+    """`work` for a thread, who awaits what it returns, and `drop`, which is called instead if it is never begun."""
+
+    work: Callable[[], Answer]
+    drop: Callable[[], None]
+    later: Later
 
 
 def offload(handler: Handler, threads: int = 4, queue: int = 64) -> "Offload":
@@ -58,7 +68,7 @@ class Offload(Around):
 
     def on_head(self, request: Request) -> Answer | BodySink:
         verdict = at_head(self.inner, request)
-        return verdict if isinstance(verdict, (Response, Later, Upgrade)) else _Sink(verdict, self._submit)
+        return verdict if isinstance(verdict, (Response, Later, Upgrade)) else _Sink(verdict, self._started())
 
     def startup(self, server: Server) -> None:
         startup: Callable[[Server], None] | None = getattr(self.inner, "startup", None)
@@ -74,40 +84,37 @@ class Offload(Around):
         if shutdown is not None:
             shutdown()
 
-    def _submit(self, work: Work) -> Answer:
-        return self._started().submit(work) or _BUSY
-
     def _started(self) -> "Pool":
         if self._pool is None:
             self._pool = Pool(self.__qualname__, self._threads, self._queue)
         return self._pool
 
 
-class _Sink:
+class _Sink(SinkAround):
     """The handler's sink, finished in a thread."""
 
-    __slots__ = ("_sink", "_submit", "abort", "feed")
+    __slots__ = ("_pool",)
 
-    def __init__(self, sink: BodySink, submit: Callable[[Work], Answer]) -> None:
-        self._sink: Any = sink
-        self._submit = submit
-        self.feed = sink.feed
-        self.abort = sink.abort
-
-    @property
-    def limit(self) -> int:
-        return self._sink.limit  # type: ignore[no-any-return]  # AttributeError where it has none, as it should be
+    def __init__(self, inner: BodySink, pool: "Pool") -> None:
+        super().__init__(inner)
+        self._pool = pool
 
     def finish(self) -> Answer:
-        return self._submit(self._sink.finish)
+        later = self._pool.submit(super().finish, self.abort)
+        if later is None:
+            self.abort()
+            return _BUSY
+        return later
 
 
 class Pool:
     """Threads, and what waits for them: `waiting`, first come, first served; `busy`: threads at work."""
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
-        self.waiting: deque[tuple[Work, Later]] = deque()
+        # By number: a Later that held its own job, to have it forgotten, would keep both alive for ever.
+        self.waiting: OrderedDict[int, Job] = OrderedDict()
         self.busy = 0
+        self._numbers = count()
         self._room = threads + queue
         self._is_closed = False
         self._changed = threading.Condition()  # guards all of the above
@@ -118,48 +125,55 @@ class Pool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Work) -> Later | None:
-        """A promise of what `work` returns or raises, or None where there is no room."""
+    def submit(self, work: Callable[[], Answer], drop: Callable[[], None] = lambda: None) -> Later | None:
+        """A promise of what `work` returns or raises, or None where there is no room. `drop` is called if it is
+        never begun: nobody waits any more, or the end has come."""
         later = Later()
-        job = (work, later)
         with self._changed:
-            if len(self.waiting) + self.busy >= self._room:
+            if self._is_closed or len(self.waiting) + self.busy >= self._room:
                 return None
-            self.waiting.append(job)
+            number = next(self._numbers)
+            later.on_abandon = partial(self._forget, number)  # now: as soon as a thread sees it, it is the thread's
+            self.waiting[number] = Job(work, drop, later)
             self._changed.notify()
-        later.on_abandon = partial(self._forget, job)
         return later
 
     def close(self, patience: float) -> None:
         """Begin nothing more, and wait `patience` seconds at most for what was begun."""
         with self._changed:
             self._is_closed = True
+            dropped = list(self.waiting.values())
             self.waiting.clear()
             self._changed.notify_all()
+        for job in dropped:
+            job.drop()
         until = monotonic() + patience
         for thread in self._threads:
             thread.join(max(until - monotonic(), 0))
 
-    def _forget(self, job: tuple[Work, Later]) -> None:
+    def _forget(self, number: int) -> None:
         """Nobody waits for it any more: it gives its place to another, unless it was begun."""
         with self._changed:
-            if job in self.waiting:
-                self.waiting.remove(job)
+            job = self.waiting.pop(number, None)
+        if job is not None:
+            job.drop()
 
     def _work(self) -> None:
-        """A thread's life."""
+        """A thread's life, which no job ends."""
         while (job := self._take()) is not None:
-            work, later = job
             try:
-                answer: Any = work()
+                answer: Any = job.work()
             except BaseException as error:  # SystemExit too: the client is answered, the thread lives on
                 answer = error
             with self._changed:
                 self.busy -= 1
-            _deliver(later, answer)
-            del job, work, later, answer  # while it waits for the next, it holds on to nothing
+            try:
+                _deliver(job.later, answer)
+            except BaseException:
+                log.exception("an answer from %s could not be delivered", threading.current_thread().name)
+            del job, answer  # while it waits for the next, it holds on to nothing
 
-    def _take(self) -> tuple[Work, Later] | None:
+    def _take(self) -> Job | None:
         """The next job, when there is one; None at the end."""
         with self._changed:
             while not self.waiting:
@@ -167,7 +181,7 @@ class Pool:
                     return None
                 self._changed.wait()
             self.busy += 1
-            return self.waiting.popleft()
+            return self.waiting.popitem(last=False)[1]
 
 
 def _deliver(later: Later, answer: Any) -> None:

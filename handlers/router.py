@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from reactor import Answer, BodySink, Handler, Request, Response, Server
+from reactor import Answer, BodySink, Handler, Request, Response, Server, handler_name
 
 from ._around import at_head, checked, with_body
 
@@ -35,7 +35,7 @@ _METHOD = re.compile(r"[A-Z][A-Z-]*")
 # Stands for an encoded slash while a path is matched. No decoded path has it: UTF-8 has no surrogates, and what is
 # not UTF-8 becomes one of the low ones.
 _SLASH = "\ud800"
-_SENT_PATH = re.compile(rb"(?:[A-Za-z]++://[^/?]*+)?+([^?]*+)")  # of an origin-form or absolute-form target
+_SENT_PATH = re.compile(rb"(?:[A-Za-z]++://[^/?]*+)?([^?]*+)")  # of an origin-form or absolute-form target
 
 
 class Route(NamedTuple):
@@ -108,7 +108,7 @@ class Router:
                 raise ValueError(f"a prefix has no parameters, and {prefix!r} does: only routes have them")
         prefix = prefix.rstrip("/")
         if prefix in self._mounts:
-            raise ValueError(f"something is mounted at {prefix or '/'!r} already: {_name(self._mounts[prefix])}")
+            raise ValueError(f"something is mounted at {prefix or '/'!r} already: {handler_name(self._mounts[prefix])}")
         self._mounts[prefix] = checked(handler)
         self._mounts = dict(sorted(self._mounts.items(), key=lambda item: -len(item[0])))
 
@@ -124,7 +124,7 @@ class Router:
             for method in methods:
                 if method in handlers:
                     alias = "" if known == path else f", as {known!r}"
-                    raise ValueError(f"{method} {path} is routed already{alias}: to {_name(handlers[method])}")
+                    raise ValueError(f"{method} {path} is routed already{alias}: to {handler_name(handlers[method])}")
         for known, handlers in same:
             if known == path:
                 return handlers
@@ -290,8 +290,3 @@ def _tell_allowed(methods: set[str], method: str) -> Response:
     methods |= {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     allow = {"Allow": ", ".join(sorted(methods))}  # RFC 9110 10.2.1
     return Response(204, b"", allow) if method == "OPTIONS" else Response(405, "Method Not Allowed\n", allow)
-
-
-def _name(handler: Handler) -> str:
-    named: Any = handler if hasattr(handler, "__qualname__") else type(handler)
-    return f"{named.__module__}.{named.__qualname__}"

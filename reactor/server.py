@@ -85,7 +85,7 @@ class Server:
             raise
 
     def run(self, on_ready: Callable[["Server"], None] | None = None) -> None:
-        """Serve until `drain` or, in the main thread, until SIGTERM, SIGINT or SIGHUP. `on_ready` is called when open."""
+        """Serve until `drain` or, in the main thread, until TERM, INT or HUP. `on_ready` is called when open."""
         self._begin()
         self._run(on_ready)
 

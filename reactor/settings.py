@@ -36,7 +36,7 @@ class Settings:
     timeout_keep_alive: float = setting(75.0, "seconds", "between requests; longer than proxies in front keep theirs")
     timeout_linger: float = setting(5.0, "seconds", "for the peer's FIN after ours (nginx's lingering_timeout)")
     timeout_graceful_shutdown: float = setting(10.0, "seconds", "for answers under way at a stop; then they are reset")
-    least_rate: int = setting(240, "bytes", "per second; a slower body or answer counts as standing still (Kestrel's number)")
+    least_rate: int = setting(240, "bytes", "per second; slower, a body or answer counts as stalled (Kestrel's number)")
     backlog: int = setting(2048, "count", "connections the kernel queues for us (gunicorn's number)")
     server_header: bool = setting(True, "", "send Server: reactor")
     date_header: bool = setting(True, "", "send Date, as RFC 9110 6.6.1 wants")

@@ -7,7 +7,7 @@ Law: only the kernel is played here. Parsing, the handler contract, framing, fil
 the code that serves real clients, and the answer is read by `http.client`.
 """
 
-import json
+import json as to_json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPMessage, HTTPResponse
@@ -18,8 +18,10 @@ from typing import Any, Self
 
 from .answers import Handler
 from .connection import Connection
+from .http1.grammar import TARGET, TOKEN
 from .http1.request import Origin
 from .memory import ManualReactor, MemoryTransport
+from .server import check_handler
 from .service import Service
 from .settings import Settings
 from .state import WORK
@@ -28,6 +30,8 @@ __all__ = ["ManualReactor", "MemoryTransport", "Reply", "TestClient"]
 
 Content = bytes | str | Iterable[bytes]
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+_SHOWN = 200  # bytes of a body, in a reply's repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,12 @@ class Reply:
         return self.body.decode(self.headers.get_content_charset("utf-8"))
 
     def json(self) -> Any:
-        return json.loads(self.body)
+        return to_json.loads(self.body)
+
+    def __repr__(self) -> str:
+        lines = "".join(f"{name}: {value}; " for name, value in self.headers.items())
+        more = f"… ({len(self.body)} bytes)" if len(self.body) > _SHOWN else ""
+        return f"<Reply {self.status} {self.reason}; {lines}{self.body[:_SHOWN]!r}{more}>"
 
 
 class TestClient:
@@ -57,6 +66,7 @@ class TestClient:
     __test__ = False  # pytest need not look for tests in here
 
     def __init__(self, handler: Handler, settings: Settings | None = None, timeout: float = 5.0) -> None:
+        check_handler(handler)
         self.settings = settings if settings is not None else Settings()
         self.reactor = ManualReactor(monotonic())
         self.service = Service(self.reactor, self.settings, handler)
@@ -84,11 +94,29 @@ class TestClient:
     def get(self, target: str, headers: Fields = ()) -> Reply:
         return self.request("GET", target, headers)
 
-    def post(self, target: str, body: Content = b"", headers: Fields = ()) -> Reply:
-        return self.request("POST", target, headers, body)
+    def head(self, target: str, headers: Fields = ()) -> Reply:
+        return self.request("HEAD", target, headers)
 
-    def request(self, method: str, target: str, headers: Fields = (), body: Content = b"") -> Reply:
-        """Send one request, and wait for its answer. A `body` that is an iterable of bytes is sent chunked."""
+    def delete(self, target: str, headers: Fields = ()) -> Reply:
+        return self.request("DELETE", target, headers)
+
+    def post(self, target: str, body: Content = b"", headers: Fields = (), *, json: Any = None) -> Reply:
+        return self.request("POST", target, headers, body, json=json)
+
+    def put(self, target: str, body: Content = b"", headers: Fields = (), *, json: Any = None) -> Reply:
+        return self.request("PUT", target, headers, body, json=json)
+
+    def patch(self, target: str, body: Content = b"", headers: Fields = (), *, json: Any = None) -> Reply:
+        return self.request("PATCH", target, headers, body, json=json)
+
+    def request(
+        self, method: str, target: str, headers: Fields = (), body: Content = b"", *, json: Any = None
+    ) -> Reply:
+        """Send one request, and wait for its answer. A `body` that is an iterable of bytes is sent chunked; `json`
+        is sent in its stead, as JSON, with its content type. ValueError for what is no method or target."""
+        _check(method, target)
+        if json is not None:
+            headers, body = _with_json(headers, body, json)
         transport = MemoryTransport(self.reactor)
         for piece in _encode(method, target, headers, body):
             transport.feed(piece)
@@ -110,6 +138,25 @@ class TestClient:
                 self.reactor.wait(until - monotonic())
         finally:
             connection.close()
+
+
+def _check(method: str, target: str) -> None:
+    """The test is mistaken, and not the handler, where these cannot be sent as they are."""
+    if not TOKEN.fullmatch(method.encode()):
+        raise ValueError(f"{method!r} is no method")
+    is_known_form = target[:1] == "/" or target == "*" or "://" in target or method == "CONNECT"
+    if not is_known_form or not TARGET.fullmatch(target.encode()):
+        hint = 'begins with "/"; what is not ASCII, and a space, a "#" or a control character, is percent-encoded'
+        raise ValueError(f"{target!r} cannot be sent as a target: one {hint}")
+
+
+def _with_json(headers: Fields, body: Content, json: Any) -> tuple[Fields, Content]:
+    if body:
+        raise ValueError("a request has a body or json, not both")
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+    if not any(name.lower() == "content-type" for name, _ in pairs):
+        pairs.append(("Content-Type", "application/json"))
+    return pairs, to_json.dumps(json)
 
 
 def _encode(method: str, target: str, headers: Fields, body: Content) -> Iterable[bytes]:

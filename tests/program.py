@@ -65,7 +65,7 @@ class Program:
 
     @property
     def addresses(self) -> list[str]:
-        return [line.split()[0] for line in self.banner if line.startswith("  ")]
+        return [line.split()[0] for line in self.banner if re.match(r"  \S", line)]
 
     def await_said(self, pattern: str, stream: str = "stderr") -> str:
         """All that was said on `stream`, as soon as `pattern` is in it."""

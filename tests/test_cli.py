@@ -35,8 +35,9 @@ def test_a_start_says_what_where_how_to_try_and_how_to_stop(tmp_path: Path) -> N
 
 def test_a_start_with_mounts_names_each(tmp_path: Path) -> None:
     with Program("echo", "--mount", "/h=health", cwd=tmp_path) as program:
-        assert program.banner[0] == f"Reactor {__version__} serves /h from health, the rest from echo"
-        assert program.banner[2].endswith(f"{program.url}/h")
+        assert program.banner[0] == f"Reactor {__version__} serves /h from health"
+        assert program.banner[1] == f"{' ' * len(f'Reactor {__version__} serves ')}the rest from echo"
+        assert program.banner[3].endswith(f"{program.url}/h")
         with contextlib.closing(connect(program)) as connection:
             connection.request("POST", "/", b"abc")
             assert connection.getresponse().read() == b"abc"
@@ -51,6 +52,8 @@ def test_every_address_is_shown_as_one_that_can_be_opened(tmp_path: Path) -> Non
         for url in program.addresses:
             assert url.startswith("http://127.0.0.1:")
             assert "Welcome" in curl(url)
+        assert f"try   curl -i {program.url}/test" in program.banner
+        program.await_said(r"^127\.0\.0\.1:\d+ GET / 200", "stdout")
 
 
 def test_without_a_person_it_is_quiet(tmp_path: Path) -> None:
@@ -104,6 +107,9 @@ def test_questions_are_answered_on_standard_output(tmp_path: Path) -> None:
     assert max(map(len, text.stdout.splitlines())) <= 80
     assert "--timeout-header TIME   for a whole head" in text.stdout
     assert "[16m]" in text.stdout
+    assert "\n  reactor greet.py --port 8080\n" in text.stdout
+    assert "--no-access-log is REACTOR_ACCESS_LOG=no" in text.stdout
+    assert "*:PORT or :PORT (every address" in text.stdout
     shown = run("--print-config", "--port", "5", cwd=tmp_path, env={"REACTOR_BACKLOG": "9"})
     values = tomllib.loads(shown.stdout)
     assert (values["bind"], values["backlog"], values["limit-body-size"]) == (["127.0.0.1:5"], 9, "16m")
@@ -164,10 +170,12 @@ def test_the_version_is_said_once() -> None:
         (["."], 3, ". is a directory, and this version serves no files yet"),
         (["bad.py"], 3, "bad.py cannot be loaded: ZeroDivisionError: division by zero (bad.py, line 2)"),
         (["bad.py", "--log-level", "warning"], 3, "bad.py cannot be loaded: ZeroDivisionError"),
-        (["start.py", "--port", "0"], 3, "start_py.Start did not start: OSError: no database (start.py, line 4)"),
-        (["start.py:leaver", "--port", "0"], 3, "start_py.Leaver did not start: SystemExit: enough"),
+        (["start.py", "--port", "0"], 3, "start.py did not start: OSError: no database (start.py, line 4)"),
+        (["start.py:leaver", "--port", "0"], 3, "start.py:leaver did not start: SystemExit: enough"),
         (["--mount", "/x=helo"], 3, "there is no handler helo; did you mean hello?"),
         (["hello", "-b", "udp://127.0.0.1:0"], 3, "cannot listen on udp://127.0.0.1:"),
+        (["--host", ""], 2, "--host: a name or an address, or * for all, is wanted, not '' (reactor --help shows all)"),
+        (["handlers", "all"], 2, "`reactor handlers` lists what can be served by name, and takes nothing more: leave"),
         (["-b", "unix:/no/such/folder/s"], 3, "cannot listen on unix:/no/such/folder/s: no such directory"),
     ],
 )
@@ -184,6 +192,17 @@ def test_one_line_and_the_exit_code(arguments: list[str], code: int, line: str, 
     assert ended.stdout == ""
     assert ended.stderr.startswith(f"reactor: {line}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_what_takes_no_datagrams_is_named_as_its_user_did(tmp_path: Path) -> None:
+    for arguments, name in (
+        (["hello"], "hello"),
+        (["--mount", "/h=health"], "the router of /h"),
+        (["hello", "--mount", "/h=health"], "the router of /h, the rest"),
+    ):
+        ended = run(*arguments, "-b", "udp://127.0.0.1:0", cwd=tmp_path)
+        where = r"udp://127\.0\.0\.1:\d+"
+        assert re.fullmatch(rf"reactor: cannot listen on {where}: {name} takes no datagrams\n", ended.stderr)
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from reactor.cli.config import Config, read_config
+from reactor.cli.config import Config, make_parser, read_config
 from reactor.cli.flags import FLAGS, UsageError
 from reactor.settings import Settings
 
@@ -74,10 +74,16 @@ def test_switches_both_ways() -> None:
         (["--port", "0"], {"REACTOR_BIND": ":1"}, ["127.0.0.1:0"]),
         (["--port", "0"], {"REACTOR_HOST": "::1"}, ["[::1]:0"]),
         (["-b", ":1"], {"REACTOR_PORT": "5"}, [":1"]),
+        (["-b", "127.0.0.1:0", "-b", "127.0.0.1:0"], {}, ["127.0.0.1:0", "127.0.0.1:0"]),
+        (["-b", "127.0.0.1:1", "-b", "udp://127.0.0.1:1"], {}, ["127.0.0.1:1", "udp://127.0.0.1:1"]),
     ],
 )
 def test_where_to_listen(arguments: list[str], environ: Mapping[str, str], expected: list[str]) -> None:
     assert binds(read_config(arguments, environ)) == expected
+
+
+def test_a_target_that_begins_with_a_dash() -> None:
+    assert read("--port", "5", "--", "-x.py").values["target"] == "-x.py"
 
 
 def test_mounts() -> None:
@@ -94,7 +100,19 @@ def test_mounts() -> None:
         (["--limit-body", "5m"], "there is no flag --limit-body; did you mean --limit-body-size?"),
         (["-x"], "there is no flag -x"),
         (["hello", "echo"], "one TARGET at a time, and echo is a second; --mount serves several"),
-        (["--limit-body-size"], "--limit-body-size: expected one argument"),
+        (["--limit-body-size"], "--limit-body-size: SIZE is missing"),
+        (["-b"], "--bind: ADDRESS is missing"),
+        (["-b", "--port", "5"], "--bind: ADDRESS is missing"),
+        (["--no-access-log=yes"], "--no-access-log: it takes no value"),
+        (["--help=all"], "--help: it takes no value"),
+        ([""], "TARGET: the name of a handler, a file or a module is wanted, not ''"),
+        (["--"], "behind -- a TARGET is missing"),
+        (["--port", "5", "--"], "behind -- a TARGET is missing"),
+        (["handlers", "all"], "`reactor handlers` lists what can be served by name, and takes nothing more: leave out"),
+        (["--host", ""], "--host: a name or an address, or * for all, is wanted, not ''"),
+        (["-b", ":1", "-b", "*:1"], "--bind *:1: this address is given twice"),
+        (["-b", "unix:x", "-b", "unix:x,mode=600"], "--bind unix:x,mode=600: this address is given twice"),
+        (["-b", "fd://3", "-b", "fd://3"], "--bind fd://3: this address is given twice"),
         (["--limit-body-size", "5x"], "--limit-body-size: a size is written 64k, 16m, 1g or 512 (bytes), not '5x'"),
         (
             ["--timeout-header", "soon"],
@@ -123,6 +141,11 @@ def test_what_is_wrong_on_the_command_line(arguments: list[str], line: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_what_argparse_says_of_no_flag_of_ours_is_passed_on() -> None:
+    with pytest.raises(UsageError, match=r"^something odd$"):
+        make_parser().error("something odd")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
@@ -130,6 +153,7 @@ def test_what_is_wrong_on_the_command_line(arguments: list[str], line: str) -> N
         ("REACTOR_PORT", "80a", "REACTOR_PORT: a port is a number from 0 to 65535, not '80a'"),
         ("REACTOR_PORT", "tcp://10.0.0.1:80", "REACTOR_PORT: a port is a number from 0 to 65535, not 'tcp://"),
         ("REACTOR_BIND", "tpc://x", "REACTOR_BIND tpc://x: unknown scheme"),
+        ("REACTOR_BIND", ":1 :1", "REACTOR_BIND :1: this address is given twice"),
         ("REACTOR_MOUNT", "'/a=b", "REACTOR_MOUNT: No closing quotation"),
         ("REACTOR_HOST", "a b", "REACTOR_HOST a b:8000: write HOST:PORT"),
         ("REACTOR_ACCESS_LOG", "perhaps", "REACTOR_ACCESS_LOG: yes or no is wanted, not 'perhaps'"),

@@ -215,6 +215,29 @@ def tidy(text: str) -> list[str]:
     return text.rstrip("\n").split("\n")
 
 
+def links(document: Path) -> Iterator[tuple[Path, str]]:
+    """Where the relative links of a document lead: a file, and a heading in it or ""."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:", target):
+            path, _, heading = target.partition("#")
+            yield (document.parent / path if path else document), heading
+
+
+def headings(document: Path) -> set[str]:
+    """As they are linked to: in small letters, with dashes for spaces, without punctuation."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_leads_somewhere(document: Path) -> None:
+    for path, heading in links(document):
+        assert path.exists(), f"{document.name}: {path}"
+        assert not heading or heading in headings(path), f"{document.name}: {path}#{heading}"
+
+
 def test_something_was_found() -> None:
     assert len(of("python")) > 10
     assert len(of("console")) > 10
+    assert sum(1 for document in DOCUMENTS for _ in links(document)) > 5

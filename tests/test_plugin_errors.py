@@ -53,6 +53,8 @@ def error(spec: str) -> str:
         ("app.py:a=b", "app.py takes no options, for it is no class: leave out :a=b"),
         ("upload.py:Upload", "upload.py:Upload: Upload needs folder, as in :folder=…"),
         ("upload.py:Upload:foldr=x", "upload.py:Upload: Upload has no option foldr; did you mean folder? It has"),
+        ("upload.py:Upload:x", "'x' is not understood; an option is written option=value, as in upload.py:Upload:text"),
+        ("upload:Upload:x", "'x' is not understood; an option is written option=value, as in upload:Upload:text=hi"),
         ("upload.py:Upload:folder=x,y", "upload.py:Upload: options are written name=value"),
         ("apps.py:wsgi", "apps.py:wsgi looks like a WSGI app; this version runs handlers"),
         ("apps.py:flask", "apps.py:flask looks like a WSGI app"),
@@ -144,4 +146,29 @@ def test_a_package_that_hides_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "handlers"]:
         monkeypatch.delitem(sys.modules, name)
     __import__("handlers")
-    assert error("hello") == "hello cannot be loaded: handlers was imported before Reactor's own `handlers`"
+    assert error("hello") == (
+        "hello cannot be loaded: handlers was imported before Reactor's own `handlers`; call that folder something else"
+    )
+
+
+def test_a_folder_that_is_called_as_ours_is() -> None:
+    """Its modules are not found behind our package, and ours not behind its."""
+    write("handlers/mine.py")
+    write("app.py", "import handlers.mine")
+    hint = "; `handlers` is Reactor's own package: call the folder handlers something else"
+    assert error("handlers.mine:handler").startswith("there is no module handlers.mine in ")
+    assert error("handlers.mine:handler").endswith(f" or on Python's path{hint}")
+    reason = "cannot be loaded: ModuleNotFoundError: No module named 'handlers.mine' (app.py, line 1)"
+    assert error("app.py") == f"app.py {reason}{hint}"
+    assert body(load("handlers/mine.py")) == "mine_py", "as a file it can be had"
+
+
+def test_a_value_without_its_option() -> None:
+    assert error("health:fine").startswith("there is no module health in ")
+    assert error("health:fine").endswith("on Python's path; an option of health is written health:option=value")
+    write("health.py", "1 / 0")
+    assert error("health:fine") == "health cannot be loaded: ZeroDivisionError: division by zero (health.py, line 1)"
+
+
+def test_without_such_a_folder_a_module_is_just_missing() -> None:
+    assert error("handlers.mine:handler").endswith("or on Python's path")

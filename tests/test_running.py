@@ -105,6 +105,40 @@ def test_a_slow_answer_is_finished_before_it_stops(tmp_path: Path) -> None:
         connection.close()
 
 
+def test_a_hang_up_is_a_stop(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    with Program("slow.py", cwd=tmp_path) as program, contextlib.closing(connect(program)) as connection:
+        connection.request("GET", "/")
+        program.await_said("working", "stdout")
+        program.send(signal.SIGHUP)
+        assert connection.getresponse().read() == b"slow"
+        assert program.wait() == 0
+        assert program.said().endswith("stopped\n")
+
+
+def test_under_nohup_a_hang_up_is_none(tmp_path: Path) -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits
+    try:
+        program = Program(cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    with program:
+        program.send(signal.SIGHUP)
+        assert "Hello" in curl(f"{program.url}/test")
+        assert program.stop() == 0
+
+
+def test_a_closed_terminal_is_a_stop(tmp_path: Path) -> None:
+    """Nobody is left to be told, which is no reason to crash."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "reactor", "--port", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), preexec_fn=lambda: os.login_tty(theirs))
+    os.close(theirs)
+    read_until(ours, b"Ctrl-C")
+    os.close(ours)
+    assert process.wait(DEADLINE) == 0
+
+
 def test_the_last_line_of_the_access_log_is_written(tmp_path: Path) -> None:
     """Where a client has said goodbye, its answer, the close, and the end of the server are one turn."""
     (tmp_path / "slow.py").write_text(SLOW)

@@ -61,6 +61,57 @@ def test_bodies_of_requests(client: TestClient, zoo: Zoo) -> None:
     assert zoo.events == ["sink open", "sink finished"]
 
 
+def say(request: Request) -> Response:
+    kind = request.headers.get("content-type", "-")
+    return Response(200, f"{request.method} {kind} {request.body.decode()}", {"X-Method": request.method})
+
+
+def test_every_method() -> None:
+    client = TestClient(say)
+    assert client.put("/", "a").text == "PUT - a"
+    assert client.patch("/", "a", {"Content-Type": "text/x"}).text == "PATCH text/x a"
+    assert client.delete("/").text == "DELETE - "
+    assert (client.head("/").headers["X-Method"], client.head("/").body) == ("HEAD", b"")
+
+
+def test_bodies_of_json() -> None:
+    client = TestClient(say)
+    assert client.post("/", json={"a": [1, "é"]}).text == r'POST application/json {"a": [1, "\u00e9"]}'
+    assert client.put("/", json=0).text == "PUT application/json 0"
+    assert client.patch("/", json=[], headers={"content-type": "text/x+json"}).text == "PATCH text/x+json []"
+    with pytest.raises(ValueError, match="a body or json, not both"):
+        client.post("/", b"x", json={})
+
+
+@pytest.mark.parametrize("target", ["", "a", "?a", "/a b", "/é", "/a#b", "/a\r\nX: y", "/\0", "//a b", "**"])
+def test_a_target_that_cannot_be_sent_is_the_tests_mistake(target: str) -> None:
+    client = TestClient(say)
+    with pytest.raises(ValueError, match='cannot be sent as a target: one begins with "/"'):
+        client.get(target)
+
+
+def test_targets_of_every_form() -> None:
+    client = TestClient(lambda request: Response(200, request.target))
+    for method, target in (("GET", "/a?b=%20|"), ("OPTIONS", "*"), ("GET", "http://a/b")):
+        assert client.request(method, target).text == target
+    assert client.request("CONNECT", "a:1").status == 501
+    with pytest.raises(ValueError, match="'GE T' is no method"):
+        client.request("GE T", "/")
+
+
+def test_a_handler_can_be_called() -> None:
+    with pytest.raises(TypeError, match="a handler is called with a Request and returns a Response; 'hello' is a str"):
+        TestClient("hello")  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_reply_shows_itself() -> None:
+    client = TestClient(say, Settings(date_header=False, server_header=False))
+    assert repr(client.put("/", "a")) == (
+        "<Reply 200 OK; Content-Length: 7; Content-Type: text/plain; charset=utf-8; X-Method: PUT; b'PUT - a'>"
+    )
+    assert repr(client.put("/", "a" * 1000)).endswith("aaa'… (1006 bytes)>")
+
+
 def test_headers_of_requests() -> None:
     def handler(request: Request) -> Response:
         return Response(200, "|".join(f"{name}={value}" for name, value in request.headers.items()))

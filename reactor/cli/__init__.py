@@ -15,7 +15,7 @@ from .. import __version__
 from ..address import AddressError, Endpoint
 from ..plugins import DEFAULT, PluginError, list_handlers, load_all
 from ..plugins.importing import describe
-from ..server import Server
+from ..server import Server, connections
 from ..terminal import BOLD, DIM, RED, Paint, printable, set_up_logging, traceback_lines
 from .config import Config, make_parser, read_config
 from .flags import UsageError
@@ -70,6 +70,7 @@ def _serve(config: Config) -> int:
     server = _Foreground(handler, config.binds, config.settings(), sys.stdout if values["access_log"] else None,
                          reuse_port=values["reuse_port"])  # fmt: skip
     server.is_quiet = values["log_level"] not in ("debug", "info")
+    server.service.name = _name(config)
     try:
         server.open()
     except AddressError as error:
@@ -93,16 +94,20 @@ class _Foreground(Server):
     is_quiet = False
 
     def say(self, *lines: str) -> None:
-        if not self.is_quiet:
-            start = "\r" if sys.stderr.isatty() else ""  # over the ^C that the terminal has echoed
+        if self.is_quiet:
+            return
+        start = "\r" if sys.stderr.isatty() else ""  # over the ^C that the terminal has echoed
+        try:
             print(start + "\n".join(lines), file=sys.stderr, flush=True)
+        except OSError:
+            pass  # the terminal has been closed: nobody is there to be told
 
     def drain(self) -> None:
         is_first = not self.service.is_draining
         super().drain()
-        count = len(self.service.connections)
-        if is_first and count:
-            self.say(f"draining {count} connection{'s' * (count > 1)}…{' Ctrl-C again stops at once' * _is_watched()}")
+        left = self.service.connections
+        if is_first and left:
+            self.say(f"draining {connections(left)}…{' Ctrl-C again stops at once' * _is_watched()}")
 
 
 def _banner(endpoints: Sequence[Endpoint], config: Config) -> list[str]:
@@ -113,22 +118,26 @@ def _banner(endpoints: Sequence[Endpoint], config: Config) -> list[str]:
     if target or not mounts:
         what.append(f"{'the rest from ' * bool(mounts)}{printable(target or DEFAULT)}")
     stop = "Ctrl-C" if _is_watched() else f"kill {os.getpid()}"
+    name = f"Reactor {__version__}"
     return [
-        f"{paint(BOLD, f'Reactor {__version__}')} serves {', '.join(what)}",
-        *(f"  {paint(BOLD, _clickable(each))}{paint(DIM, _every(each))}" for each in endpoints),
+        f"{paint(BOLD, name)} serves {what[0]}",
+        *(" " * len(f"{name} serves ") + each for each in what[1:]),
+        *(f"  {paint(BOLD, each.local_url)}{paint(DIM, _every(each))}" for each in endpoints),
         f"{paint(DIM, 'try')}   {endpoints[0].curl_hint(_path_to_try(config))}",
         f"{paint(DIM, 'stop')}  {stop}",
     ]
 
 
-def _clickable(endpoint: Endpoint) -> str:
-    """The address as a URL; of "every address", the one that this machine can open."""
-    here = "127.0.0.1" if endpoint.address.host == "*" else "[::1]"
-    return endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", f"//{here}:")
-
-
 def _every(endpoint: Endpoint) -> str:
-    return "" if _clickable(endpoint) == endpoint.url else "  (and every other address of this machine)"
+    return "" if endpoint.local_url == endpoint.url else "  (and every other address of this machine)"
+
+
+def _name(config: Config) -> str:
+    """What to call what is served: as the user did."""
+    target, mounts = config.values["target"], config.values["mount"]
+    if not mounts:
+        return str(target or DEFAULT)
+    return f"the router of {', '.join([prefix for prefix, _ in mounts] + ['the rest'] * (target is not None))}"
 
 
 def _path_to_try(config: Config) -> str:

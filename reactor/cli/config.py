@@ -16,15 +16,24 @@ from ..settings import Settings
 from ..values import did_you_mean
 from .flags import BIND, FLAGS, HOST, LIMITS, TARGET, TIMES, Flag, UsageError
 
-_EPILOG = (
-    "SIZE: 512, 64k, 16m. TIME: 30s, 500ms, 5m. Every flag is also an environment variable, --timeout-header "
-    "is REACTOR_TIMEOUT_HEADER; the command line wins. TERM or Ctrl-C lets answers under way be finished, a "
-    "second Ctrl-C does not. Exit codes: 0 stopped, 1 crashed, 2 usage, 3 could not start."
-)
+_ABOUT = """\
+Serve HTTP/1.1 with a handler: `reactor`, or `python -m reactor` from a checkout.
+
+  reactor greet.py --port 8080
+  reactor echo --mount /up=health -b 127.0.0.1:8000 -b unix:echo.sock
+"""
+_EPILOG = """\
+SIZE: 512, 64k, 16m. TIME: 30s, 500ms, 5m. What can be said here can be said in the environment, too, and the
+command line wins: --timeout-header 5s is REACTOR_TIMEOUT_HEADER=5s, --no-access-log is REACTOR_ACCESS_LOG=no,
+several addresses are REACTOR_BIND="127.0.0.1:8000 unix:/run/x.sock".
+
+TERM, HUP or Ctrl-C lets answers under way be finished, a second Ctrl-C does not. Exit codes: 0 stopped, 1 crashed,
+2 usage, 3 could not start.
+"""
 
 
 class _Formatter(argparse.HelpFormatter):
-    """`-b, --bind ADDRESS`, the metavar said once, as Python 3.13 does."""
+    """`-b, --bind ADDRESS`, the metavar said once, as Python 3.13 does; paragraphs, and what is indented as it is."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
@@ -34,17 +43,27 @@ class _Formatter(argparse.HelpFormatter):
             return super()._format_action_invocation(action)
         return f"{', '.join(action.option_strings)} {action.metavar}"
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        parts = text.strip("\n").split("\n\n")
+        return "\n\n".join(each if each[:1] == " " else fill(each, width, indent) for each in parts)
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
+        """In our words: a text is missing behind a flag, or one stands behind a switch."""
+        flag = message.removeprefix("argument ").partition(":")[0].rpartition("/")[2]
+        action = self._option_string_actions.get(flag)
+        if action is None:
+            raise UsageError(message)
+        raise UsageError(f"{flag}: {'it takes no value' if action.nargs == 0 else f'{action.metavar} is missing'}")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser. It collects texts, None where there is none; checking them is the flag's."""
     parser = _Parser(
         prog="reactor", usage="reactor [TARGET] [options]\n       reactor handlers     list what can be served by name",
-        description="Serve HTTP/1.1 with a handler: `reactor`, or `python -m reactor` from a checkout.",
+        description=_ABOUT,
         epilog=_EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False, add_help=False,
@@ -115,7 +134,9 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     parser = make_parser()
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise UsageError(_unknown(unknown, parser))
+        raise UsageError(_unknown(unknown, given.target, parser))
+    if given.target is None and "--" in arguments:
+        raise UsageError("behind -- a TARGET is missing")
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for flag in FLAGS:
@@ -140,8 +161,10 @@ def _words(text: str, flag: Flag) -> list[str]:
         raise UsageError(f"{flag.variable}: {error}") from None
 
 
-def _unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
+def _unknown(unknown: Sequence[str], target: str | None, parser: argparse.ArgumentParser) -> str:
     flags = [each for each in unknown if each.startswith("-")]
+    if not flags and target == "handlers":
+        return f"`reactor handlers` lists what can be served by name, and takes nothing more: leave out {unknown[0]}"
     if not flags:
         return f"one TARGET at a time, and {unknown[0]} is a second; --mount serves several"
     name = flags[0].partition("=")[0]
@@ -163,11 +186,22 @@ def _binds(values: dict[str, Any], origins: dict[str, str]) -> list[Address]:
     if whole and whole == parts:
         raise UsageError("--bind says both host and port; leave out --host and --port")
     if whole > parts:
+        _check_twice(values["bind"], BIND.variable if origins["bind"].startswith("environment") else BIND.long)
         return list(values["bind"])
     values["bind"] = None  # overruled
     host = values["host"]
     text = f"[{host}]:{values['port']}" if ":" in host and "[" not in host else f"{host}:{values['port']}"
     return list(BIND.take([text], HOST.variable if origins["host"].startswith("environment") else HOST.long))
+
+
+def _check_twice(binds: Sequence[Address], place: str) -> None:
+    """The same address twice is a slip; any free port twice is two ports."""
+    seen = set()
+    for each in binds:
+        what = (each.kind, each.host, each.port, each.path, each.fd)
+        if what in seen and (each.port or not each.host):
+            raise UsageError(f"{place} {each.text}: this address is given twice")
+        seen.add(what)
 
 
 def _nearness(origin: str) -> int:

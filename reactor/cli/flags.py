@@ -70,6 +70,17 @@ def _parse_port(text: str) -> int:
     return int(text)
 
 
+def _given(what: str) -> Callable[[str], str]:
+    """A parse function for a text that must not be empty, as "$UNSET" is."""
+
+    def check(text: str) -> str:
+        if not text:
+            raise ValueError(f"{what} is wanted, not ''")
+        return text
+
+    return check
+
+
 def _of_settings(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """`parse`, and then what Settings itself has to say."""
 
@@ -107,14 +118,16 @@ def _settings_flags() -> list[Flag]:
     return flags
 
 
-TARGET = Flag(name="target", group=SERVE, default=None, metavar="TARGET", show=lambda value: value or DEFAULT,
+TARGET = Flag(name="target", group=SERVE, default=None, metavar="TARGET",
+              parse=_given("the name of a handler, a file or a module"), show=lambda value: value or DEFAULT,
               about="a handler's name (`reactor handlers` lists them), file.py[:attr] or module:attr; "
                     "options as in upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
 BIND = Flag(name="bind", short="-b", group=WHERE, default=None, metavar="ADDRESS", parse=parse_address,
             show=lambda value: value.text, is_repeated=True,
-            about="HOST:PORT, [v6]:PORT, *:PORT, unix:PATH[,mode=660], unix:@NAME, fd://N, systemd, udp://HOST:PORT, "
-                  "unixgram:PATH; repeat for several")  # fmt: skip
-HOST = Flag(name="host", group=WHERE, default="127.0.0.1", metavar="NAME", about="instead of --bind; *: all addresses")
+            about="HOST:PORT, [v6]:PORT, *:PORT or :PORT (every address of this machine), unix:PATH[,mode=660], "
+                  "unix:@NAME, fd://N, systemd, udp://HOST:PORT, unixgram:PATH; repeat for several")  # fmt: skip
+HOST = Flag(name="host", group=WHERE, default="127.0.0.1", metavar="NAME", about="instead of --bind; *: all addresses",
+            parse=_given("a name or an address, or * for all,"))
 PORT = Flag(name="port", group=WHERE, default=8000, metavar="N", parse=_parse_port,
             about="instead of --bind; 0: any free one, and the banner says which")  # fmt: skip
 FLAGS = [

@@ -99,6 +99,7 @@ def _find(place: str, app_dir: str, has_options: bool) -> Any:
     if _is_folder(place):
         raise PluginError(f"{place} is a directory, and this version serves no files yet")
     if match := _FILE.fullmatch(place):
+        _refuse_rest(match[1], match[2] or "")
         return _in_file(os.path.expanduser(match[1]), match[2])
     if ":" in place:
         return _in_module(place, app_dir)
@@ -108,6 +109,13 @@ def _find(place: str, app_dir: str, has_options: bool) -> Any:
         if all(part.isidentifier() for part in place.split(".")) and importlib.util.find_spec(place.partition(".")[0]):
             raise PluginError(f"there is no handler {place}; of the module of that name, say which: {place}:ATTR")
     return catalog.find(place, has_options)
+
+
+def _refuse_rest(name: str, attr: str) -> None:
+    """What stands behind the attribute would be an option, were there a "=" in it."""
+    attr, colon, rest = attr.partition(":")
+    if colon:
+        raise PluginError(f"{rest!r} is not understood; an option is written option=value, as in {name}:{attr}:text=hi")
 
 
 def _is_folder(place: str) -> bool:
@@ -124,9 +132,16 @@ def _in_file(path: str, attr: str | None) -> Any:
 
 def _in_module(place: str, app_dir: str) -> Any:
     name, _, attr = place.partition(":")
+    _refuse_rest(name, attr)
     if not all(part.isidentifier() for part in [*name.split("."), *attr.split(".")]):
         raise PluginError(f"{place} is not understood; write file.py:attr, module:attr, or a handler's name")
-    return _attribute(import_named(name, app_dir), attr, name)
+    try:
+        module = import_named(name, app_dir)
+    except PluginError as error:
+        if getattr(error.__cause__, "name", None) != name or not catalog.has(name):
+            raise
+        raise PluginError(f"{error}; an option of {name} is written {name}:option=value") from error.__cause__
+    return _attribute(module, attr, name)
 
 
 def _attribute(module: ModuleType, attr: str | None, place: str) -> Any:

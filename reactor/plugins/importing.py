@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 HOME = str(Path(__file__).parent.parent.parent)  # where the packages `reactor` and `handlers` lie side by side
+_HANDLERS = os.path.join(HOME, "handlers")
 _OURS = os.path.join(HOME, "reactor", "")
 _LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _files: dict[str, ModuleType] = {}  # by their real paths
@@ -45,8 +46,17 @@ def describe(error: BaseException) -> str:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_machinery(each.filename)]
     own = [each for each in frames if not _is_installed(each.filename)]
     for frame in (own or frames)[-1:]:
-        return f"{text} ({_short(frame.filename)}, line {frame.lineno})"
-    return text
+        text += f" ({_short(frame.filename)}, line {frame.lineno})"
+    return text + (_clash(error.name or "") if isinstance(error, ImportError) else "")
+
+
+def _clash(name: str) -> str:
+    """What to add where the module `name` is missing because there are two packages `handlers`, ours and the user's."""
+    folders = [os.path.join(each, "handlers") for each in ("", *sys.path)]
+    theirs = [each for each in folders if os.path.isdir(each) and not os.path.samefile(each, _HANDLERS)]
+    if name.partition(".")[0] != "handlers" or not theirs:
+        return ""
+    return f"; `handlers` is Reactor's own package: call the folder {_short(os.path.abspath(theirs[0]))} something else"
 
 
 def import_builtin(name: str) -> ModuleType:
@@ -60,8 +70,9 @@ def import_builtin(name: str) -> ModuleType:
             finally:
                 sys.path.remove(HOME)
         where = next(iter(getattr(package, "__path__", [])), str(package))
-        if where != os.path.join(HOME, "handlers"):
-            raise PluginError(f"{name} cannot be loaded: {_short(where)} was imported before Reactor's own `handlers`")
+        if where != _HANDLERS:
+            reason = f"{_short(where)} was imported before Reactor's own `handlers`; call that folder something else"
+            raise PluginError(f"{name} cannot be loaded: {reason}")
         return importlib.import_module(f"handlers.{name}")
 
 
@@ -75,7 +86,8 @@ def import_named(name: str, folder: str) -> ModuleType:
     except PluginError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and cause.name and f"{name}.".startswith(f"{cause.name}."):
-            raise PluginError(f"there is no module {cause.name} in {folder} or on Python's path") from cause
+            line = f"there is no module {cause.name} in {folder} or on Python's path{_clash(cause.name)}"
+            raise PluginError(line) from cause
         raise
 
 

@@ -100,11 +100,17 @@ def convert(text: str, hint: Any) -> Any:
 
 
 def _integer(text: str) -> int:
-    return -parse_size(text[1:]) if text[:1] == "-" else parse_size(text)
+    try:
+        return -parse_size(text[1:]) if text[:1] == "-" else parse_size(text)
+    except ValueError:
+        raise ValueError(f"a whole number is wanted, or a size as in 64k or 16m, not {text!r}") from None
 
 
 def _float(text: str) -> float:
-    return -parse_duration(text[1:]) if text[:1] == "-" else parse_duration(text)
+    try:
+        return -parse_duration(text[1:]) if text[:1] == "-" else parse_duration(text)
+    except ValueError:
+        raise ValueError(f"a number is wanted, or a duration as in 30s or 500ms, not {text!r}") from None
 
 
 def _path(text: str) -> Path:

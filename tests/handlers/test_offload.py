@@ -1,9 +1,7 @@
 """Offload: a bounded pool of threads, behind a real server. Threads meet at events and barriers; nothing sleeps."""
 
-import gc
 import socket
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from handlers.offload import Offload, Pool, offload
+from handlers.offload import Offload, offload
 from reactor import Later, Request, Response, Server
 from reactor.testing import TestClient
 
@@ -176,56 +174,3 @@ def test_a_later_from_a_thread_is_passed_on() -> None:
     with TestClient(offload(lambda request: inner)) as client:
         threading.Timer(0, lambda: inner.answer(Response(200, "later"))).start()
         assert client.get("/").text == "later"
-
-
-@pytest.mark.parametrize("is_late", [False, True], ids=["waiting", "at work"])
-def test_a_later_from_a_thread_is_abandoned_with_its_request(is_late: bool) -> None:
-    told, entered, leave, attached = (threading.Event() for _ in range(4))
-
-    class Inner(Later):
-        def attach(self, deliver: Callable[[], None]) -> None:
-            super().attach(deliver)
-            attached.set()
-
-    inner = Inner()
-    inner.on_abandon = told.set
-
-    def work() -> Later:
-        entered.set()
-        assert leave.wait(WAIT)
-        return inner
-
-    pool = Pool("test", 1, 0)
-    later = pool.submit(work)
-    assert later is not None
-    assert entered.wait(WAIT)
-    if is_late:
-        later.abandon()
-    leave.set()
-    if not is_late:
-        assert attached.wait(WAIT)
-        later.abandon()
-    assert told.wait(WAIT)
-    pool.close(WAIT)
-
-
-def test_threads_hold_on_to_nothing_while_they_wait() -> None:
-    class Thing:
-        pass
-
-    pool = Pool("test", 1, 0)
-    thing = Thing()
-    reference = weakref.ref(thing)
-    done = threading.Event()
-
-    def work(thing: Thing = thing) -> Response:
-        return Response(204)
-
-    later = pool.submit(work)
-    assert later is not None
-    later.attach(done.set)
-    assert done.wait(WAIT)
-    del thing, work, later
-    pool.close(WAIT)
-    gc.collect()
-    assert reference() is None

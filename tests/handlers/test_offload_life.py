@@ -145,6 +145,65 @@ def test_what_waits_at_a_stop_is_not_begun() -> None:
     assert (gate.paths, len(pool.waiting), pool.busy) == (["/"], 0, 0)
 
 
+class Notes:
+    """A sink that remembers what it was told, and finishes when it is let."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.calls: list[str] = []
+
+    def feed(self, data: bytes) -> None:
+        self.calls.append("feed")
+
+    def finish(self) -> Response:
+        self.calls.append("finish")
+        return self.gate(a_request())
+
+    def abort(self) -> None:
+        self.calls.append(f"abort on {threading.current_thread().name}")
+
+
+class Noting:
+    """A handler with a sink for each request."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.sinks: list[Notes] = []
+
+    def on_head(self, request: Request) -> Notes:
+        self.sinks.append(Notes(self.gate))
+        return self.sinks[-1]
+
+    def __call__(self, request: Request) -> Response:
+        raise NotImplementedError  # on_head has a sink for all
+
+
+@pytest.mark.parametrize("end", ["no room", "abandoned", "shutdown"])
+def test_a_sink_whose_work_is_never_begun_is_aborted(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and on the thread that tells, which is the reactor's."""
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    noting = Noting()
+    handler = offload(noting, threads=1, queue=0 if end == "no room" else 1)
+    handler(a_request())
+    noting.gate.wait_for(1)
+    sink: Any = handler.on_head(a_request())
+    sink.feed(b"x")
+    answer = sink.finish()
+    if end == "no room":
+        assert answer.status == 503
+    elif end == "abandoned":
+        answer.abandon()
+        assert handler.depth == 0
+    else:
+        handler.shutdown()
+    assert noting.sinks[1].calls == ["feed", "abort on MainThread"]
+    sink.abort()
+    noting.gate.open.set()
+    handler.shutdown()
+    assert noting.sinks[1].calls == ["feed", "abort on MainThread"]
+    assert noting.sinks[0].calls == ["finish"]
+
+
 def a_request() -> Request:
     """Some request, as a handler saw it."""
     seen: list[Request] = []
