@@ -45,12 +45,11 @@ class AccessLog:
     def answered(self, request: Request, status: int, size: int, began: float, is_whole: bool = True) -> None:
         """An answer of `size` bytes of body has been given to a request that was here at `began` (seconds)."""
         took = (self._clock() - began) * 1000
-        asked = f"{request.method} {printable(request.target.decode('latin-1'))}"
-        self._add(request.origin, asked, status, f"{size} B {took:.1f} ms{'' if is_whole else ' broken off'}")
+        self._add(request.origin, printable(str(request)), status, f"{size} B {took:.1f} ms{'' if is_whole else ' broken off'}")
 
-    def refused(self, origin: Origin, error: ProtocolError) -> None:
-        """What came was no request; `error` says why."""
-        self._add(origin, "-", error.status, printable(error.reason))
+    def refused(self, origin: Origin, error: ProtocolError, request: Request | None = None) -> None:
+        """What came was refused, and `error` says why: a `request`, or what never became one."""
+        self._add(origin, "-" if request is None else printable(str(request)), error.status, printable(error.reason))
 
     def _add(self, origin: Origin, asked: str, status: int, rest: str) -> None:
         if not self._lines:

@@ -63,7 +63,7 @@ class Later:
                     value = change(value)
                 elif on_error is not None:
                     value = on_error(value)
-            except Exception as error:  # their own: it is the answer now
+            except (Exception, SystemExit) as error:  # their own: it is the answer now
                 value = error
             other.answer(value)
 

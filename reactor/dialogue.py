@@ -184,8 +184,8 @@ class Dialogue:
             exchange.is_paused = True
             self._wait_for(exchange, verdict)
         elif verdict is not None:
-            if verdict is _FAILED:
-                self._quietly(exchange.sink.abort)
+            if verdict is _FAILED or not isinstance(verdict, Response):
+                self._quietly(exchange.sink.abort)  # it did not choose to end
             if not exchange.discard_rest(self._service.settings.limit_discard):
                 self._is_closing = True
             self._give(exchange.request, verdict)
@@ -269,7 +269,7 @@ class Dialogue:
         service = self._service
         self._outbox.add(refusal(error, service.stamp, is_head))
         if service.access_log is not None:
-            service.access_log.refused(self.origin, error)
+            service.access_log.refused(self.origin, error, None if exchange is None else exchange.request)
 
     def _upgrade(self, request: Request, upgrade: Upgrade) -> None:
         """From here on the bytes are another protocol's."""

@@ -181,7 +181,7 @@ class Server:
                 log.exception("shutdown of %s raised", self.service.name)
         self._has_started = False
         if self.service.access_log is not None:
-            self.service.access_log.write()  # there is no further turn that would
+            self.service.access_log.close()
         self.reactor.close()
 
     def _listen(self) -> None:
@@ -209,7 +209,14 @@ class Server:
         if self._drain_until is not None and self.reactor.now >= self._drain_until:
             log.warning("%s not done in time; reset", connections(self.service.connections))
             self.abort()
-        self.reactor.keeps_time = bool(self.service.connections) or any(each.is_exhausted for each in self._listeners)
+        access_log = self.service.access_log
+        if access_log is not None:
+            access_log.write()  # what nobody took when it was new
+        self.reactor.keeps_time = (
+            bool(self.service.connections)
+            or any(each.is_exhausted for each in self._listeners)
+            or (access_log is not None and access_log.is_behind)
+        )
 
     def _on_room(self) -> None:
         """A connection has gone, or the draining has begun."""

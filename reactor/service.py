@@ -117,4 +117,4 @@ def http_date(seconds: float) -> str:
 def handler_name(handler: object) -> str:
     """What to call a handler in the log: `hello`, `myapp.views.Upload`."""
     named = handler if hasattr(handler, "__qualname__") else type(handler)
-    return f"{named.__module__}.{named.__qualname__}"
+    return ".".join(filter(None, (getattr(named, "__module__", None), named.__qualname__)))

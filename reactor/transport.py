@@ -21,10 +21,10 @@ class FileError(Exception):
 
 
 def read_piece(file: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to `count` bytes of `file` from `offset`, and no more than is good to hold; FileError."""
+    """Up to `count` bytes of `file` from `offset`; FileError."""
     try:
         file.seek(offset)
-        return file.read(min(count, RECV_SIZE))
+        return file.read(count)
     except (OSError, ValueError) as error:
         raise FileError(str(error)) from error
 
@@ -55,7 +55,7 @@ class Transport:
             raise
         except (OSError, ValueError):  # no descriptor behind the file, or none that sendfile takes
             pass
-        data = read_piece(file, offset, count)
+        data = read_piece(file, offset, min(count, RECV_SIZE))
         return self._socket.send(data) if data else 0
 
     def shutdown_write(self) -> None:

@@ -15,7 +15,7 @@ from reactor.http1.errors import ProtocolError
 from reactor.http1.request import Origin
 from reactor.terminal import GREEN, PLAIN, YELLOW
 
-from .simulated import HELLO, World, blocked, get
+from .simulated import HELLO, World, blocked, get, post
 
 
 @pytest.mark.parametrize("path", ["/hello", "/big", "/file", "/iterator", "/iterator-length"])
@@ -244,3 +244,10 @@ def test_a_pipe_that_may_not_be_opened_is_asked(monkeypatch: pytest.MonkeyPatch)
     assert pipe.read_all() == "".join(lines(100))
     pipe.stream.close()
     os.close(pipe.reader)
+
+
+def test_a_refused_body_is_logged_with_its_request() -> None:
+    log = StringIO()
+    world = World(log_to=log, limit_body_size=5)
+    world.arrive(post("/hello", b"x" * 6))
+    assert "POST /hello 413 the body is larger than 5 bytes" in log.getvalue()
