@@ -45,7 +45,8 @@ class AccessLog:
     def answered(self, request: Request, status: int, size: int, began: float, is_whole: bool = True) -> None:
         """An answer of `size` bytes of body has been given to a request that was here at `began` (seconds)."""
         took = (self._clock() - began) * 1000
-        self._add(request.origin, printable(str(request)), status, f"{size} B {took:.1f} ms{'' if is_whole else ' broken off'}")
+        rest = f"{size} B {took:.1f} ms{'' if is_whole else ' broken off'}"
+        self._add(request.origin, printable(str(request)), status, rest)
 
     def refused(self, origin: Origin, error: ProtocolError, request: Request | None = None) -> None:
         """What came was refused, and `error` says why: a `request`, or what never became one."""

@@ -40,6 +40,8 @@ class Later:
         `value`: a Response, an Upgrade, a piece of bytes, or None, as the case may be; an exception counts as
         raised by the handler. RuntimeError if it was kept before.
         """
+        if value is self:
+            raise RuntimeError("a Later cannot be its own answer")
         with self._lock:
             if self._value is not self:
                 raise RuntimeError("a Later is answered once; this one was answered before")
@@ -84,8 +86,13 @@ class Later:
         return self._value is not self
 
     def attach(self, deliver: Callable[[], None]) -> None:
-        """Have `deliver` called, on whatever thread answers, once there is a `value`; at once if there is."""
+        """Have `deliver` called, on whatever thread answers, once there is a `value`; at once if there is.
+
+        RuntimeError where another waits for it: one promise is made to one.
+        """
         with self._lock:
+            if self._deliver is not None and self._deliver != deliver:
+                raise RuntimeError("a Later that is waited for already")
             is_answered = self._value is not self
             self._deliver = None if is_answered else deliver
         if is_answered:

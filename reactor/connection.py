@@ -26,8 +26,8 @@ log = logging.getLogger("reactor")
 class Connection(Dialogue):
     """One client. Attributes: `state` (State); `deadline` (seconds on the reactor's clock; inf: none)."""
 
-    __slots__ = ("_began", "_done_before", "_is_put_off", "_moved", "_served_before", "_transport", "_watched",
-                 "deadline", "state")  # fmt: skip
+    __slots__ = ("_began", "_done_before", "_interrupted", "_is_put_off", "_moved", "_served_before", "_transport",
+                 "_watched", "deadline", "state")  # fmt: skip
 
     def __init__(self, service: Service, transport: Transport, origin: Origin) -> None:
         super().__init__(service, origin)
@@ -37,7 +37,8 @@ class Connection(Dialogue):
         self._began = service.reactor.now  # when the present wait began,
         self._done_before = 0  # how many bytes had come or gone then,
         self._served_before = 0  # and how many requests
-        self._moved = self._began  # when bytes of an upgraded protocol last left, while they are owed
+        self._interrupted = NEW  # what it waited for before it was WORK,
+        self._moved = self._began  # and since when; or when bytes of an upgraded protocol last left
         self.deadline = inf
         self.state = NEW
         self._settle()
@@ -224,9 +225,7 @@ class Connection(Dialogue):
             self.close()
             return
         if state is not former or self._served != self._served_before:
-            self._began = self._moved = self._service.reactor.now
-            self._done_before = self._done(state)
-            self._served_before = self._served
+            self._begin_wait(state, former)
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
@@ -234,6 +233,18 @@ class Connection(Dialogue):
         self.deadline = self._due(state)
         if state is IDLE and self._service.is_draining and former is not NEW:
             self.retire()
+
+    def _begin_wait(self, state: State, former: State) -> None:
+        """Set the clock for a new wait. WORK only interrupts the one before, whose time goes on where it stood."""
+        now = self._service.reactor.now
+        if state is WORK:
+            self._interrupted, self._moved = former, now
+        elif former is WORK and state is self._interrupted and self._served == self._served_before:
+            self._began += now - self._moved
+        else:
+            self._began = self._moved = now
+            self._done_before = self._done(state)
+            self._served_before = self._served
 
     def _watch(self, state: State, former: State) -> None:
         events = state.watches
@@ -313,8 +324,9 @@ class Connection(Dialogue):
         return True
 
     def close(self) -> None:
-        """End it, in whatever state; idempotent. What is owed is lost: `_is_closing` is the polite way."""
-        self._end(self._transport.close)
+        """End it, in whatever state; idempotent. What is owed is lost, visibly: `_is_closing` is the polite way."""
+        outbox = self._outbox
+        self._end(self._transport.abort if outbox.size or outbox.source is not None else self._transport.close)
 
     def abort(self) -> None:
         """End it with a reset, so that the peer cannot take what it has for a whole answer."""

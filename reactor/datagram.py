@@ -65,7 +65,9 @@ class DatagramEndpoint:
         name = type(self._handler).__name__
         try:
             answer: object = self._handler.on_datagram(data)
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("on_datagram of %s raised; no answer", name)
             return None
         if answer is None or isinstance(answer, bytes):

@@ -26,6 +26,8 @@ log = logging.getLogger("reactor")
 PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
 
+PROMISES = 32  # Laters answered with Laters, one after the other; two that are each other's answer would never end
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = Response(500, "Internal Server Error\n")
 _OVERLOADED = Response(503, "too many requests are being worked on; try again\n", {"Retry-After": "1"})
@@ -191,9 +193,14 @@ class Dialogue:
             self._give(exchange.request, verdict)
 
     def _wait_for(self, exchange: Exchange, later: Later) -> None:
+        try:
+            later.attach(self._wake)
+        except RuntimeError as error:
+            exchange.discard_rest(0)
+            self._fail(exchange.request, f"returned {error}")
+            return
         exchange.later = later
         self._service.working += 1
-        later.attach(self._wake)
 
     def _wake(self) -> None:
         """A Later was answered, on whatever thread."""
@@ -204,7 +211,9 @@ class Dialogue:
         began = monotonic()
         try:
             answer = ask(*arguments)
-        except (Exception, SystemExit):  # a handler that calls sys.exit() ends its answer, not the server
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # sys.exit() and a cancelled task too: they end an answer, not the server
             log.exception("handler %s raised at %s; answered 500", self._service.name, request)
             answer = _FAILED
         took = monotonic() - began
@@ -219,7 +228,11 @@ class Dialogue:
         elif isinstance(answer, Later):
             if self._exchange is None:
                 self._exchange = Exchange(request, self._service.reactor.now)
-            self._wait_for(self._exchange, answer)
+            self._exchange.promises += 1
+            if self._exchange.promises > PROMISES:
+                self._fail(request, "answers promises with promises")
+            else:
+                self._wait_for(self._exchange, answer)
         elif isinstance(answer, Upgrade):
             self._upgrade(request, answer)
         else:
@@ -303,7 +316,9 @@ class Dialogue:
         began = monotonic()
         try:
             call(*arguments)
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("protocol %s raised; closing", type(self._protocol).__name__)
             self._is_closing = True
         self._service.blame(monotonic() - began, "in an upgraded protocol")
@@ -333,4 +348,5 @@ class Dialogue:
 
 def is_sink(value: object) -> bool:
     """Whether it has what a BodySink has; of its arguments nothing is known."""
-    return hasattr(value, "feed") and hasattr(value, "finish") and hasattr(value, "abort")
+    has_all = hasattr(value, "feed") and hasattr(value, "finish") and hasattr(value, "abort")
+    return has_all and isinstance(getattr(value, "limit", 0), int)

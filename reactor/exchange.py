@@ -15,10 +15,11 @@ from .http1.request import Request
 class Exchange:
     """Attributes: `request`; `decoder` (of its body; None where there is none to come); `sink` (where the
     payload goes); `later` (what the handler promised and is waited for, or None); `is_paused` (`later` is the
-    sink's, not the answer); `is_answered`; `began` (seconds, the reactor's).
+    sink's, not the answer); `promises` (how many were made instead of an answer); `is_answered`; `began`
+    (seconds, the reactor's).
     """
 
-    __slots__ = ("began", "decoder", "is_answered", "is_paused", "later", "request", "sink")
+    __slots__ = ("began", "decoder", "is_answered", "is_paused", "later", "promises", "request", "sink")
 
     def __init__(self, request: Request, began: float) -> None:
         self.request = request
@@ -28,6 +29,7 @@ class Exchange:
         self.later: Later | None = None
         self.is_paused = False
         self.is_answered = False
+        self.promises = 0
 
     @property
     def is_receiving(self) -> bool:

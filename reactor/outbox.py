@@ -173,7 +173,9 @@ class IteratorSource:
         if promised is None:
             try:
                 return next(self._iterator, _END)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise BrokenPromise("its iterator raised") from error
         if isinstance(promised.value, BaseException):
             raise BrokenPromise("a piece that it promised failed") from promised.value

@@ -107,8 +107,8 @@ class Server:
         except KeyboardInterrupt:
             log.warning("interrupted; %s reset", connections(self.service.connections))
         finally:
-            restore()
             self.close()
+            restore()
 
     def start(self) -> Self:
         """Serve in a thread of its own; returns when the addresses are open."""
@@ -146,7 +146,13 @@ class Server:
     # On the reactor's thread.
 
     def drain(self) -> None:
-        """Stop accepting, let answers under way be finished within timeout_graceful_shutdown, then stop."""
+        """Stop accepting, let answers under way be finished within timeout_graceful_shutdown, then stop.
+
+        It begins when this turn's callbacks are done, so that a handler may ask for it.
+        """
+        self.reactor.call_soon(self._drain)
+
+    def _drain(self) -> None:
         if self.service.is_draining:
             return
         self.service.is_draining = True

@@ -4,7 +4,9 @@
 OSError for "never again". Law: nothing above this file touches a socket.
 """
 
+import io
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -49,12 +51,13 @@ class Transport:
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:
         """Send up to `count` bytes of `file` from `offset`; returns how many left, 0 at the file's end. FileError."""
-        try:
-            return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
-        except (BlockingIOError, ConnectionError, TimeoutError):
-            raise
-        except (OSError, ValueError):  # no descriptor behind the file, or none that sendfile takes
-            pass
+        if isinstance(getattr(file, "raw", file), io.FileIO):  # else its descriptor's bytes are not its own (gzip)
+            try:
+                return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
+            except (BlockingIOError, ConnectionError, TimeoutError):
+                raise
+            except (OSError, ValueError):
+                pass  # closed, or nothing that sendfile takes
         data = read_piece(file, offset, min(count, RECV_SIZE))
         return self._socket.send(data) if data else 0
 
@@ -63,8 +66,10 @@ class Transport:
         self._socket.shutdown(socket.SHUT_WR)
 
     def has_failed(self) -> bool:
-        """Whether the peer has reset the connection, asked without reading."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        """Whether the connection is reset, or closed from both sides, asked without reading."""
+        poll = select.poll()
+        poll.register(self._socket, 0)  # for nothing: errors and hang-ups are told all the same
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         try:

@@ -27,7 +27,7 @@ DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob(
 WAIT = 20.0  # seconds, for what takes one at most
 
 SERVER = re.compile(r"(?:python3? -m )?reactor\b(?! handlers)")
-ELSEWHERE = ("git clone", "python3 -m tests", "pip install", "cd ")  # set-up: CI begins with it
+ELSEWHERE = ("git clone", "python3 -m tests", "python3 -m loadtest", "pip install", "cd ")  # CI does, or tests of it
 
 
 class Snippet(NamedTuple):

@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a listing has seen enough
         return STOPPED
     finally:
-        if sys.stdout is not None:  # closed by whoever started us
-            _flush(sys.stdout)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by whoever started us
+                _flush(stream)
 
 
 def _main(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ changed; its head is encoded once, however often it is sent. Framing, `Connectio
 server's: no byte that a handler gives reaches the wire as anything but a field value or a body.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, BinaryIO, cast
@@ -188,4 +188,22 @@ def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Itera
         raise TypeError(f"a body is bytes, str, a binary file or an iterable of bytes, not {type(body).__name__}")
     if length is not None and length < 0:
         raise ValueError(f"a length is 0 or more, not {length}")
-    return iter(body), length
+    iterator = iter(body)
+    close = getattr(body, "close", None)
+    return iterator if iterator is body or close is None else ClosingIterator(iterator, close), length
+
+
+class ClosingIterator:
+    """The iterator of an iterable that has a `close` of its own, as PEP 3333 has them."""
+
+    __slots__ = ("_iterator", "close")
+
+    def __init__(self, iterator: Iterator[Any], close: Callable[[], None]) -> None:
+        self._iterator = iterator
+        self.close = close
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._iterator)
