@@ -26,7 +26,7 @@ log = logging.getLogger("reactor")
 PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
 
-PROMISES = 32  # Laters answered with Laters, one after the other; two that are each other's answer would never end
+PROMISES = 5  # Laters answered with Laters, one after the other; two that are each other's answer would never end
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = Response(500, "Internal Server Error\n")

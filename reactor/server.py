@@ -148,14 +148,13 @@ class Server:
     def drain(self) -> None:
         """Stop accepting, let answers under way be finished within timeout_graceful_shutdown, then stop.
 
-        It begins when this turn's callbacks are done, so that a handler may ask for it.
+        A handler may ask for it: nothing is closed before the turn's callbacks are done.
         """
-        self.reactor.call_soon(self._drain)
+        if not self.service.is_draining:
+            self.service.is_draining = True
+            self.reactor.call_soon(self._drain)
 
     def _drain(self) -> None:
-        if self.service.is_draining:
-            return
-        self.service.is_draining = True
         for listener in self._listeners:
             listener.finish()
         for endpoint in self._datagrams:

@@ -1,8 +1,11 @@
 """Ends that are hard to reach: each of these connections once stayed, broke silently, or took others with it."""
 
+import asyncio
+import gzip
 import io
 import socket
 import sys
+import tarfile
 import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -254,3 +257,155 @@ def test_a_protocol_that_connects_and_sends_is_heard_before_it_closes() -> None:
     answer(Upgrade("toy", Greeter(Zoo())))(world)
     assert world.sent.endswith(b"hello")
     assert world.state == "LINGER"
+
+
+def test_a_handler_may_ask_for_the_stop_and_still_answers() -> None:
+    holder: list[Server] = []
+
+    def handler(request: Request) -> Response:
+        holder[0].drain()
+        return Response(200, request.path)
+
+    with Server(handler, "127.0.0.1:0") as server:
+        holder.append(server)
+        with closing(connect(server.endpoints[0].sock.getsockname()[1])) as sock:
+            sock.sendall(get("/a"))
+            answer = read_response(sock)
+            assert (answer.body, answer.field("Connection")) == (b"/a", "close")
+            assert sock.recv(100) == b""
+
+
+@pytest.mark.parametrize("opener", ["gzip", "tar"])
+def test_a_file_within_a_file_is_sent_and_not_the_file_around_it(opener: str, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    if opener == "gzip":
+        with gzip.open(tmp_path / "x", "wb") as file:
+            file.write(content)
+    else:
+        with tarfile.open(tmp_path / "x", "w") as archive:
+            entry = tarfile.TarInfo("x")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+    def handler(request: Request) -> Response:
+        if opener == "gzip":
+            return Response(200, gzip.open(tmp_path / "x"))
+        with tarfile.open(tmp_path / "x") as archive:
+            return Response(200, archive.extractfile("x") or b"")
+
+    with Server(handler, "127.0.0.1:0") as server:
+        with closing(connect(server.endpoints[0].sock.getsockname()[1])) as sock:
+            sock.sendall(get("/"))
+            if opener == "gzip":
+                assert read_response(sock).body == content
+            else:  # closed with its archive: at least it is seen
+                with pytest.raises((ConnectionResetError, EOFError)):
+                    read_response(sock)
+
+
+def test_a_sink_that_pauses_does_not_stop_the_clock_of_its_body() -> None:
+    world = World(timeout_body=5, least_rate=0)
+    world.arrive(post("/sink", b"wait" + b"x" * 100)[:-100])
+    assert world.state == "WORK"
+    world.at(2)
+    answer(None)(world)
+    assert world.state == "BODY"
+    world = World(timeout_body=5)
+    world.arrive(post("/sink", b"wait" + b"x" * 100)[:-100])
+    world.at(2)
+    answer(None)(world)
+    for seconds in (4, 6, 8, 10):  # a byte now and then
+        if world.state == "BODY":
+            world.at(seconds)
+            world.arrive(b"x")
+    assert world.statuses == [408]
+
+
+def test_a_unix_client_that_has_gone_is_noticed_while_its_answer_is_computed(tmp_path: Path) -> None:
+    abandoned = threading.Event()
+
+    def handler(request: Request) -> Later:
+        later = Later()
+        later.on_abandon = abandoned.set
+        return later
+
+    with Server(handler, f"unix:{tmp_path / 's'}"):
+        with closing(socket.socket(socket.AF_UNIX)) as sock:
+            sock.connect(str(tmp_path / "s"))
+            sock.sendall(get("/"))
+        assert abandoned.wait(10)
+
+
+def test_a_cancelled_task_ends_an_answer_and_not_the_server() -> None:
+    def handler(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    world = World(handler)
+    world.arrive(HELLO)
+    assert world.statuses == [500]
+
+
+def test_a_promise_made_to_two_is_a_500_for_the_second(caplog: pytest.LogCaptureFixture) -> None:
+    shared = Later()
+    handler_calls: list[Request] = []
+
+    def handler(request: Request) -> Later:
+        handler_calls.append(request)
+        return shared
+
+    first = World(handler)
+    first.arrive(HELLO)
+    second = World(handler)
+    second.arrive(HELLO)
+    assert second.statuses == [500]
+    assert "waited for already" in caplog.text
+    shared.answer(Response(200, "x"))
+    first.run()
+    assert first.statuses == [200]
+    with pytest.raises(RuntimeError, match="its own answer"):
+        shared.answer(shared)
+
+
+def test_promises_that_answer_each_other_end(caplog: pytest.LogCaptureFixture) -> None:
+    def handler(request: Request) -> Later:
+        one, two = Later(), Later()
+        one.answer(two)
+        two.answer(one)
+        return one
+
+    world = World(handler)
+    world.arrive(HELLO)
+    assert world.statuses == [500]
+    assert "promises with promises" in caplog.text
+
+
+def test_an_iterable_is_closed_as_well_as_its_iterator() -> None:
+    closed: list[str] = []
+
+    class Body:
+        def __iter__(self) -> Any:
+            return iter([b"a", b"b"])
+
+        def close(self) -> None:
+            closed.append("body")
+
+    world = World(lambda request: Response(200, Body()))
+    world.arrive(HELLO)
+    assert world.sent.endswith(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+    assert closed == ["body"]
+
+
+def test_a_sink_whose_limit_is_no_number_is_a_500() -> None:
+    class Sinking:
+        def on_head(self, request: Request) -> Any:
+            sink = Zoo().on_head(request)
+            assert sink is not None
+            sink.limit = "5"
+            return sink
+
+        def __call__(self, request: Request) -> Response:
+            return Response(200)
+
+    world = World(Sinking())
+    world.arrive(post("/sink", b"abc"))
+    assert world.statuses == [500]

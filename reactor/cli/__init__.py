@@ -103,11 +103,10 @@ class _Foreground(Server):
         except OSError:
             pass  # the terminal has been closed: nobody is there to be told
 
-    def drain(self) -> None:
-        is_first = not self.service.is_draining
-        super().drain()
+    def _drain(self) -> None:
+        super()._drain()
         left = self.service.connections
-        if is_first and left:
+        if left:
             self.say(f"draining {connections(left)}…{' Ctrl-C again stops at once' * _is_watched()}")
 
 
