@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from .answers import BodySink, Later, Upgrade, UpgradedProtocol
+from .answers import Answer, BodySink, Later, Upgrade, UpgradedProtocol
 from .exchange import Collector, Exchange
 from .http1.errors import ProtocolError
 from .http1.parser import HeadParser
@@ -110,7 +110,7 @@ class Dialogue:
         elif isinstance(verdict, (Response, Later, Upgrade)):
             self._give(request, verdict)
         else:
-            self._give(request, self._ask(request, verdict.finish))
+            self._give(request, self._ask(request, finish, verdict))
 
     def _opens_tunnel(self) -> bool:
         """A CONNECT: what comes behind it may be meant for the tunnel, so it is never read as a request."""
@@ -158,7 +158,7 @@ class Dialogue:
         self._exchange = None
         exchange.request.trailers = decoder.trailers
         if not exchange.is_answered:
-            self._give(exchange.request, self._ask(exchange.request, exchange.sink.finish))
+            self._give(exchange.request, self._ask(exchange.request, finish, exchange.sink))
         return True
 
     def _take_promised(self, exchange: Exchange, later: Later) -> bool:
@@ -206,11 +206,11 @@ class Dialogue:
         """A Later was answered, on whatever thread."""
         self._service.reactor.call_from_outside(self._resume)
 
-    def _ask(self, request: Request, ask: Callable[..., Any], *arguments: Any) -> Any:
+    def _ask(self, request: Request, ask: Callable[[Any], Any], argument: Any) -> Any:
         """Call into the handler. What it raises is logged and becomes a 500; what it holds up is named."""
         began = monotonic()
         try:
-            answer = ask(*arguments)
+            answer = ask(argument)
         except KeyboardInterrupt:
             raise
         except BaseException:  # sys.exit() and a cancelled task too: they end an answer, not the server
@@ -344,6 +344,11 @@ class Dialogue:
 
     def close_soon(self) -> None:
         raise NotImplementedError
+
+
+def finish(sink: BodySink) -> Answer:
+    """Ask a sink for its answer."""
+    return sink.finish()
 
 
 def is_sink(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -68,3 +69,17 @@ def test_without_callbacks_nothing_is_called() -> None:
     later.say_goodbye()
     later.abandon()
     later.answer("x")  # and nobody minds
+
+
+def test_a_body_that_cannot_be_closed_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"a"])
+
+        def close(self) -> None:
+            raise OSError("as asked")
+
+    later = Later()
+    later.abandon()
+    later.answer(Response(200, Body()))
+    assert "as asked" in caplog.text

@@ -259,3 +259,23 @@ def test_a_response_given_up_closes_its_body() -> None:
     Response(200, file).close()
     assert file.closed
     Response(200, b"abc").close()
+
+
+def test_an_iterable_with_a_close_is_iterated_and_closed() -> None:
+    class Body:
+        is_closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"a"])
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    body = Body()
+    response = Response(200, body)
+    iterator = response.body
+    assert isinstance(iterator, Iterator)
+    assert iter(iterator) is iterator
+    assert list(iterator) == [b"a"]
+    response.close()
+    assert body.is_closed
