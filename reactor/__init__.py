@@ -17,6 +17,7 @@ The map, lowest layer first; a file imports only from those above it here, and `
     service        what the connections of a server share
     dialogue       inbox -> requests -> handler -> outbox
     state          the table of a connection's states
+    wait           the clock of a state: since when, until when
     connection     the state machine: bytes, states, deadlines
     listener       accepting, in bursts and with pauses
     datagram       packets in, packets out

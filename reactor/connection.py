@@ -17,8 +17,9 @@ from .http1.request import Origin
 from .loop import READ, TICK, WRITE
 from .outbox import BrokenPromise
 from .service import Service
-from .state import AHEAD, BODY, CLOSED, DUPLEX, FLUSH, HEAD, HOPELESS, IDLE, LINGER, NEW, UPGRADED, WORK, State, due
+from .state import AHEAD, BODY, CLOSED, DUPLEX, FLUSH, HEAD, HOPELESS, IDLE, LINGER, NEW, UPGRADED, WORK, State
 from .transport import RECV_SIZE, Transport
+from .wait import Wait
 
 log = logging.getLogger("reactor")
 
@@ -26,19 +27,14 @@ log = logging.getLogger("reactor")
 class Connection(Dialogue):
     """One client. Attributes: `state` (State); `deadline` (seconds on the reactor's clock; inf: none)."""
 
-    __slots__ = ("_began", "_done_before", "_interrupted", "_is_put_off", "_moved", "_served_before", "_transport",
-                 "_watched", "deadline", "state")  # fmt: skip
+    __slots__ = ("_is_put_off", "_transport", "_wait", "_watched", "deadline", "state")
 
     def __init__(self, service: Service, transport: Transport, origin: Origin) -> None:
         super().__init__(service, origin)
         self._transport = transport
         self._watched = 0
         self._is_put_off = False  # requests are here, and others have their turn first
-        self._began = service.reactor.now  # when the present wait began,
-        self._done_before = 0  # how many bytes had come or gone then,
-        self._served_before = 0  # and how many requests
-        self._interrupted = NEW  # what it waited for before it was WORK,
-        self._moved = self._began  # and since when; or when bytes of an upgraded protocol last left
+        self._wait = Wait(service.reactor.now)
         self.deadline = inf
         self.state = NEW
         self._settle()
@@ -75,7 +71,7 @@ class Connection(Dialogue):
         if ready & READ:
             if not self._receive():
                 return
-            self._began = self._service.reactor.now  # it counts the silence of the peer
+            self._wait.heard(self._service.reactor.now)
         self._advance()
 
     def _resume(self) -> None:
@@ -224,8 +220,8 @@ class Connection(Dialogue):
         if self._has_said_goodbye and state in HOPELESS and not self._is_put_off:
             self.close()
             return
-        if state is not former or self._served != self._served_before:
-            self._begin_wait(state, former)
+        if self._wait.is_new(state, former, self._served):
+            self._wait.begin(state, former, self._service.reactor.now, self._served, self._done(state))
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
@@ -233,18 +229,6 @@ class Connection(Dialogue):
         self.deadline = self._due(state)
         if state is IDLE and self._service.is_draining and former is not NEW:
             self.retire()
-
-    def _begin_wait(self, state: State, former: State) -> None:
-        """Set the clock for a new wait. WORK only interrupts the one before, whose time goes on where it stood."""
-        now = self._service.reactor.now
-        if state is WORK:
-            self._interrupted, self._moved = former, now
-        elif former is WORK and state is self._interrupted and self._served == self._served_before:
-            self._began += now - self._moved
-        else:
-            self._began = self._moved = now
-            self._done_before = self._done(state)
-            self._served_before = self._served
 
     def _watch(self, state: State, former: State) -> None:
         events = state.watches
@@ -261,17 +245,12 @@ class Connection(Dialogue):
         """When the present wait is over."""
         settings = self._service.settings
         now = self._service.reactor.now
-        if state is IDLE and not self._served:
-            return self._began + (settings.timeout_header or inf)
         if state is WORK:  # nobody watches a connection that said goodbye: see now and then whether it is there
             return inf if self._watched else now + TICK
-        if state is not UPGRADED or self._protocol is None:
-            return due(state, settings, now, self._began, self._done(state) - self._done_before)
-        outbox = self._outbox
-        if not outbox.size or outbox.sent != self._done_before:
-            self._moved, self._done_before = now, outbox.sent
-        silence = self._began + (self._protocol.timeout or inf)
-        return min(silence, self._moved + (settings.timeout_write or inf)) if outbox.size else silence
+        if state is UPGRADED and self._protocol is not None:
+            silence, owed, sent = self._protocol.timeout, self._outbox.size, self._outbox.sent
+            return self._wait.due_upgraded(silence, settings.timeout_write, now, owed, sent)
+        return self._wait.due(state, settings, now, self._done(state))
 
     def _done(self, state: State) -> int:
         """Bytes that have come of bodies, or gone of answers: whichever `state` waits for."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from .answers import Answer, BodySink, Later, Upgrade, UpgradedProtocol
-from .exchange import Collector, Exchange
+from .answers import BodySink, Later, Upgrade, UpgradedProtocol
+from .exchange import Collector, Exchange, finish, is_sink
 from .http1.errors import ProtocolError
 from .http1.parser import HeadParser
 from .http1.request import Origin, Request
@@ -19,7 +19,7 @@ from .http1.response import Response
 from .outbox import Outbox, Source
 from .reply import refusal, reply, switching
 from .service import SLOW, Service
-from .upgrade import ConnectionLink
+from .upgrade import ConnectionLink, is_asked_for
 
 log = logging.getLogger("reactor")
 
@@ -286,11 +286,8 @@ class Dialogue:
 
     def _upgrade(self, request: Request, upgrade: Upgrade) -> None:
         """From here on the bytes are another protocol's."""
-        preamble = request.preamble
-        offered = [name.strip() for name in request.headers.get("upgrade", "").lower().split(",")]
-        is_asked = not preamble.is_old and b"upgrade" in preamble.options and upgrade.name.lower() in offered
         has_body = self._exchange is not None and self._exchange.decoder is not None
-        if has_body or not (is_asked if upgrade.name else request.method == "CONNECT"):
+        if has_body or not is_asked_for(upgrade, request):
             self._fail(request, f"answered with an upgrade to {upgrade.name!r} that was not asked for")
             return
         self._outbox.add(switching(upgrade, self._service.stamp))
@@ -344,14 +341,3 @@ class Dialogue:
 
     def close_soon(self) -> None:
         raise NotImplementedError
-
-
-def finish(sink: BodySink) -> Answer:
-    """Ask a sink for its answer."""
-    return sink.finish()
-
-
-def is_sink(value: object) -> bool:
-    """Whether it has what a BodySink has; of its arguments nothing is known."""
-    has_all = hasattr(value, "feed") and hasattr(value, "finish") and hasattr(value, "abort")
-    return has_all and isinstance(getattr(value, "limit", 0), int)

@@ -100,3 +100,14 @@ class _Discard:
 
 
 DISCARD = _Discard()
+
+
+def finish(sink: BodySink) -> Answer:
+    """Ask a sink for its answer."""
+    return sink.finish()
+
+
+def is_sink(value: object) -> bool:
+    """Whether it has what a BodySink has; of its arguments nothing is known."""
+    has_all = hasattr(value, "feed") and hasattr(value, "finish") and hasattr(value, "abort")
+    return has_all and isinstance(getattr(value, "limit", 0), int)

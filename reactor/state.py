@@ -18,11 +18,9 @@ never remembered beside it: see `Connection._derive`.
 Reading stops (in WORK, DUPLEX and UPGRADED) above a high-water mark, and for good when the peer said goodbye.
 """
 
-from math import inf
 from typing import NamedTuple
 
 from .loop import READ, WRITE
-from .settings import Settings
 
 
 class State(NamedTuple):
@@ -46,21 +44,3 @@ CLOSED = State("CLOSED", 0, "")
 NEW = State("NEW", 0, "")  # before the first of them
 HOPELESS = (IDLE, HEAD, BODY, LINGER)  # once the peer has said goodbye: no more bytes will come
 AHEAD = (WORK, DUPLEX, UPGRADED)  # where bytes may come ahead of their turn
-
-
-def due(state: State, settings: Settings, now: float, began: float, done: int) -> float:
-    """When a wait in `state` is over: the third column of the table, for those that the settings know (seconds).
-
-    `began`: when this wait began. `done`: bytes that have come of the body, or gone of the answer, since then.
-    """
-    if state is IDLE:
-        return now + (settings.timeout_keep_alive or inf)
-    if state is HEAD:
-        return began + (settings.timeout_header or inf)
-    if state is LINGER:
-        return began + (settings.timeout_linger or inf)
-    timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
-    if not settings.least_rate:
-        return now + timeout
-    # Each byte buys time, at the least rate; and a pause is never longer than the timeout.
-    return min(now, began + done / settings.least_rate) + timeout

@@ -5,6 +5,9 @@ Law: a link outlives its connection harmlessly; what is sent then is dropped.
 
 from typing import Protocol
 
+from .answers import Upgrade
+from .http1.request import Request
+
 
 class Carrier(Protocol):
     """What a link needs of a Connection."""
@@ -37,3 +40,12 @@ class ConnectionLink:
     def cut(self) -> None:
         """The connection is gone."""
         self._carrier = None
+
+
+def is_asked_for(upgrade: Upgrade, request: Request) -> bool:
+    """Whether `request` offers to speak that protocol (RFC 9110 7.8); a tunnel is asked for by CONNECT."""
+    if not upgrade.name:
+        return request.method == "CONNECT"
+    preamble = request.preamble
+    offered = [name.strip() for name in request.headers.get("upgrade", "").lower().split(",")]
+    return not preamble.is_old and b"upgrade" in preamble.options and upgrade.name.lower() in offered

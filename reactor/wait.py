@@ -1,0 +1,62 @@
+"""The clock of a connection's present wait: since when, what has been done since, and until when.
+
+Law: it is set when a wait begins and read when a deadline is due; it decides nothing. WORK only interrupts the
+wait before it, whose time goes on where it stood: a pause that we took ourselves buys the peer no time.
+"""
+
+from math import inf
+
+from .settings import Settings
+from .state import BODY, HEAD, IDLE, LINGER, NEW, WORK, State
+
+
+class Wait:
+    """Moments are seconds on the reactor's clock; `done` is a count of bytes that only grows."""
+
+    __slots__ = ("_began", "_done", "_interrupted", "_moved", "_served")
+
+    def __init__(self, now: float) -> None:
+        self._began = now  # the wait; of an upgraded protocol, the peer's silence
+        self._moved = now  # when bytes of an upgraded protocol last left; or when WORK interrupted
+        self._done = 0  # bytes that had come or gone when it began
+        self._served = 0  # requests that had been taken then
+        self._interrupted = NEW  # what WORK interrupted
+
+    def is_new(self, state: State, former: State, served: int) -> bool:
+        """Whether a wait in `state` is another than the one in `former`: another state, or another request."""
+        return state is not former or served != self._served
+
+    def begin(self, state: State, former: State, now: float, served: int, done: int) -> None:
+        """A new wait begins."""
+        if state is WORK:
+            self._interrupted, self._moved = former, now
+        elif former is WORK and state is self._interrupted and served == self._served:
+            self._began += now - self._moved
+        else:
+            self._began = self._moved = now
+            self._served, self._done = served, done
+
+    def heard(self, now: float) -> None:
+        """Bytes for an upgraded protocol came: its peer's silence begins anew."""
+        self._began = now
+
+    def due(self, state: State, settings: Settings, now: float, done: int) -> float:
+        """When the wait in `state` is over: the third column of the table in `state.py`."""
+        if state is IDLE and self._served:
+            return now + (settings.timeout_keep_alive or inf)
+        if state is HEAD or state is IDLE:  # a connection that was just accepted owes us a head
+            return self._began + (settings.timeout_header or inf)
+        if state is LINGER:
+            return self._began + (settings.timeout_linger or inf)
+        timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
+        if not settings.least_rate:
+            return now + timeout
+        # Each byte buys time, at the least rate; and a pause is never longer than the timeout.
+        return min(now, self._began + (done - self._done) / settings.least_rate) + timeout
+
+    def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, sent: int) -> float:
+        """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long."""
+        if not owed or sent != self._done:
+            self._moved, self._done = now, sent
+        silence = self._began + (timeout or inf)
+        return min(silence, self._moved + (timeout_write or inf)) if owed else silence
