@@ -7,19 +7,28 @@ import logging
 from collections.abc import Callable
 from math import inf
 from time import gmtime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from .http1.request import HeadLimits
+from .access_log import AccessLog
+from .http1.request import HeadLimits, Origin
 from .loop import Reactor
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .access_log import AccessLog
-    from .connection import Connection
 
 log = logging.getLogger("reactor")
 
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
+
+
+class Member(Protocol):
+    """A connection, as far as its service is concerned; `deadline`: seconds on the reactor's clock."""
+
+    deadline: float
+    origin: Origin
+
+    def expire(self) -> None: ...
+    def retire(self) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Service:
@@ -35,7 +44,7 @@ class Service:
         reactor: Reactor,
         settings: Settings,
         handler: Any,
-        access_log: "AccessLog | None" = None,
+        access_log: AccessLog | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self.reactor = reactor
@@ -50,7 +59,7 @@ class Service:
             settings.limit_headers or _UNLIMITED,
         )
         self.access_log = access_log
-        self.connections: set[Connection] = set()
+        self.connections: set[Member] = set()
         self.clients: dict[str, int] = {}
         self.working = 0
         # Looked at for every request: 15 ns less each than through the settings.
@@ -76,11 +85,11 @@ class Service:
         if took > SLOW:
             log.warning("handler %s held the loop for %.0f ms %s", self.name, took * 1000, where)
 
-    def admit(self, connection: "Connection") -> None:
+    def admit(self, connection: Member) -> None:
         self.connections.add(connection)
         self.reactor.keeps_time = True
 
-    def forget(self, connection: "Connection") -> None:
+    def forget(self, connection: Member) -> None:
         """A connection has closed."""
         self.connections.discard(connection)
         address = connection.origin.address
