@@ -49,3 +49,13 @@ def test_the_sdist_has_tests_docs_and_loadtest(dist: Path) -> None:
 def test_every_package_is_typed_in_the_checkout() -> None:
     assert (ROOT / "reactor" / "py.typed").exists()
     assert (ROOT / "handlers" / "py.typed").exists()
+
+
+def test_an_older_python_is_told_so_in_one_line() -> None:
+    older = "import sys; sys.version_info = (3, 10); "
+    imported = subprocess.run([sys.executable, "-c", older + "import reactor"], cwd=ROOT, capture_output=True, text=True)
+    assert "ImportError: reactor needs Python 3.11 or newer; this is 3.10" in imported.stderr
+    run = "sys.argv[0] = '-m'; import reactor"
+    started = subprocess.run([sys.executable, "-c", older + run], cwd=ROOT, capture_output=True, text=True)
+    assert started.stderr == "reactor needs Python 3.11 or newer; this is 3.10\n"
+    assert started.returncode == 1
