@@ -53,7 +53,8 @@ def test_every_package_is_typed_in_the_checkout() -> None:
 
 def test_an_older_python_is_told_so_in_one_line() -> None:
     older = "import sys; sys.version_info = (3, 10); "
-    imported = subprocess.run([sys.executable, "-c", older + "import reactor"], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", older + "import reactor"]
+    imported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "ImportError: reactor needs Python 3.11 or newer; this is 3.10" in imported.stderr
     run = "sys.argv[0] = '-m'; import reactor"
     started = subprocess.run([sys.executable, "-c", older + run], cwd=ROOT, capture_output=True, text=True)
