@@ -12,7 +12,8 @@ a 500.
 
 The answer is one of three:
 - a `Response`: now. Its body is bytes, text, an open binary file, or an iterable of bytes, which is pulled piece
-  by piece as the client takes them; the iterable's `close()` is called as soon as it is done, or the client gone.
+  by piece as the client takes them. An iterator that has nothing to give yet yields a `Later` of the piece. The
+  iterable's `close()` is called as soon as it is done, or the client gone.
 - a `Later`: the answer is given by `later.answer(response)`, from the loop or from any thread.
 - an `Upgrade`: from here on the connection speaks another protocol.
 

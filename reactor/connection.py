@@ -213,7 +213,7 @@ class Connection(Dialogue):
         former = self.state
         if state is IDLE and former is IDLE and self._served and not self._has_said_goodbye:
             # The fast path: nothing changes but the deadline.
-            self.deadline = self._service.reactor.now + self._service.timeout_keep_alive
+            self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)
             return
         if former is CLOSED:
             return

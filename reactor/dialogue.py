@@ -90,7 +90,8 @@ class Dialogue:
         service = self._service
         self._served += 1
         verdict: Any = None
-        if service.limit_concurrency and service.working >= service.limit_concurrency:
+        limit = service.settings.limit_concurrency
+        if limit and service.working >= limit:
             verdict = _OVERLOADED
         elif request.method == "CONNECT" and not self._opens_tunnel():
             verdict = _NO_CONNECT
@@ -249,7 +250,7 @@ class Dialogue:
             request.preamble.keep_alive
             and not self._is_closing
             and not service.is_draining
-            and self._served != service.limit_requests
+            and self._served != service.settings.limit_requests_per_connection
         )
         if not reply(outbox, request, response, service.stamp, keep):
             self._is_closing = True

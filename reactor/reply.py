@@ -20,7 +20,7 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
     `stamp`: the server's own field lines. `keep`: whether it may, as far as everything else is concerned.
     """
     preamble = request.preamble
-    body, head = response._body, response._wire_head  # past the read-only properties, which cost 40 ns each
+    body, head = response._body, response._wire_head  # past the read-only properties, which cost 30 ns each
     is_head = request.method == "HEAD"
     fields = b""
     if preamble.is_old:
