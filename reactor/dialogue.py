@@ -25,7 +25,6 @@ log = logging.getLogger("reactor")
 
 PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
-
 PROMISES = 5  # Laters answered with Laters, one after the other; two that are each other's answer would never end
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -91,9 +90,11 @@ class Dialogue:
         self._served += 1
         verdict: Any = None
         limit = service.settings.limit_concurrency
+        if request.method == "CONNECT":
+            self._is_closing = True  # what comes behind it may be meant for the tunnel: it is never read as a request
         if limit and service.working >= limit:
             verdict = _OVERLOADED
-        elif request.method == "CONNECT" and not self._opens_tunnel():
+        elif request.method == "CONNECT" and not service.takes_connect:
             verdict = _NO_CONNECT
         elif service.on_head is not None:
             verdict = self._ask(request, service.on_head, request)
@@ -112,11 +113,6 @@ class Dialogue:
             self._give(request, verdict)
         else:
             self._give(request, self._ask(request, finish, verdict))
-
-    def _opens_tunnel(self) -> bool:
-        """A CONNECT: what comes behind it may be meant for the tunnel, so it is never read as a request."""
-        self._is_closing = True
-        return self._service.takes_connect
 
     def _expect_body(self, request: Request, verdict: Any) -> None:
         """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""

@@ -71,6 +71,7 @@ class Listener:
     def close(self) -> None:
         """Accept no more, ever."""
         self.pause()
+        self.is_exhausted = False  # no tick is to resume it
         self.endpoint.close()
 
     def _has_room(self) -> bool:

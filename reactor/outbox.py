@@ -15,10 +15,9 @@ from .http1.response import FileBody
 from .transport import FileError, Transport
 
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
-VECTOR_LIMIT = 64  # buffers in one sendmsg; IOV_MAX is 1024, but nothing here comes near
+VECTOR_LIMIT = 64  # buffers in one sendmsg; the system takes 1024 (IOV_MAX), but a list of them is copied each time
 PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
 FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
-
 
 log = logging.getLogger("reactor")
 

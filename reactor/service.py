@@ -34,8 +34,8 @@ class Service:
     """Attributes: `reactor`, `settings`, `handler`, `name` (the handler's), `on_head` (its, or None),
     `takes_connect` (whether CONNECT is for it), `limits` (of a head), `stamp` (the server's own field lines,
     made once a second), `access_log` (or None), `connections` (the open ones), `working` (answers being
-    computed elsewhere), `clients` (their number by
-    address, where limit_per_client is set), `is_draining`, `on_room` (called when a connection has gone).
+    computed elsewhere), `clients` (connections by address, where limit_per_client is set), `is_draining`,
+    `on_room` (called when a connection has gone).
     """
 
     def __init__(
@@ -112,8 +112,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def http_date(seconds: float) -> str:
-    """IMF-fixdate (RFC 9110 5.6.7) of `seconds` since the epoch: always English, and without importing `email`,
-    which takes longer than the rest of the server."""
+    """IMF-fixdate (RFC 9110 5.6.7) of `seconds` since the epoch: in English, whatever the locale, and without
+    importing `email` for it."""
     year, month, day, hour, minute, second, weekday, *_ = gmtime(seconds)
     return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
