@@ -225,12 +225,14 @@ class Connection(Dialogue):
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
-        self._watch(state, former)
+        if not self._watch(state, former):
+            return
         self.deadline = self._due(state)
         if state is IDLE and self._service.is_draining and former is not NEW:
             self.retire()
 
-    def _watch(self, state: State, former: State) -> None:
+    def _watch(self, state: State, former: State) -> bool:
+        """Be called for what `state` waits for. False: the connection is closed."""
         events = state.watches
         if state is UPGRADED:
             owed = self._outbox.size
@@ -238,8 +240,16 @@ class Connection(Dialogue):
         if self._has_said_goodbye or (len(self._inbox) > HIGH_WATER and state in AHEAD):
             events &= ~READ  # always readable, or more than enough
         if events != self._watched or (state.callback != former.callback and events):
-            self._service.reactor.watch(self, events, getattr(self, state.callback), self._watched)
+            try:
+                self._service.reactor.watch(self, events, getattr(self, state.callback), self._watched)
+            except OSError as error:  # the selector takes no more
+                if former is NEW:
+                    raise  # who accepted it has to know
+                log.error("cannot watch %s: %s; closing it", self.origin.peer, error.strerror)
+                self.close()
+                return False
             self._watched = events
+        return True
 
     def _due(self, state: State) -> float:
         """When the present wait is over."""

@@ -62,6 +62,7 @@ class Server:
         self._has_opened = self._has_begun = False
         self._has_started = False  # the handler
         self._is_told_to_stop = False
+        self._has_drained = False  # whoever waited in a queue has been accepted: the last connection to go is the last
 
     # Life.
 
@@ -163,6 +164,7 @@ class Server:
             connection.retire()
         timeout = self.settings.timeout_graceful_shutdown
         self._drain_until = self.reactor.now + timeout if timeout else None
+        self._has_drained = True
         self._on_room()
 
     def abort(self) -> None:
@@ -226,7 +228,7 @@ class Server:
     def _on_room(self) -> None:
         """A connection has gone, or the draining has begun."""
         if self.service.is_draining:
-            if not self.service.connections:
+            if self._has_drained and not self.service.connections:
                 self.reactor.stop()
             return
         for listener in self._listeners:

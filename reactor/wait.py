@@ -13,12 +13,14 @@ from .state import BODY, HEAD, IDLE, LINGER, NEW, WORK, State
 class Wait:
     """Moments are seconds on the reactor's clock; `done` is a count of bytes that only grows."""
 
-    __slots__ = ("_began", "_done", "_interrupted", "_moved", "_served")
+    __slots__ = ("_began", "_done", "_interrupted", "_left", "_moved", "_seen", "_served")
 
     def __init__(self, now: float) -> None:
         self._began = now  # the wait; of an upgraded protocol, the peer's silence
-        self._moved = now  # when bytes of an upgraded protocol last left; or when WORK interrupted
+        self._moved = now  # when bytes last came or went
+        self._left = now  # when WORK interrupted
         self._done = 0  # bytes that had come or gone when it began
+        self._seen = 0  # and when they last did
         self._served = 0  # requests that had been taken then
         self._interrupted = NEW  # what WORK interrupted
 
@@ -29,12 +31,13 @@ class Wait:
     def begin(self, state: State, former: State, now: float, served: int, done: int) -> None:
         """A new wait begins."""
         if state is WORK:
-            self._interrupted, self._moved = former, now
+            self._interrupted, self._left = former, now
         elif former is WORK and state is self._interrupted and served == self._served:
-            self._began += now - self._moved
+            self._began += now - self._left
+            self._moved += now - self._left
         else:
             self._began = self._moved = now
-            self._served, self._done = served, done
+            self._served, self._done, self._seen = served, done, done
 
     def heard(self, now: float) -> None:
         """Bytes for an upgraded protocol came: its peer's silence begins anew."""
@@ -49,14 +52,16 @@ class Wait:
         if state is LINGER:
             return self._began + (settings.timeout_linger or inf)
         timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
+        if done != self._seen:  # else somebody spoke, and nothing of what we wait for came or went
+            self._moved, self._seen = now, done
         if not settings.least_rate:
-            return now + timeout
+            return self._moved + timeout
         # Each byte buys time, at the least rate; and a pause is never longer than the timeout.
-        return min(now, self._began + (done - self._done) / settings.least_rate) + timeout
+        return min(self._moved, self._began + (done - self._done) / settings.least_rate) + timeout
 
     def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, sent: int) -> float:
         """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long."""
-        if not owed or sent != self._done:
-            self._moved, self._done = now, sent
+        if not owed or sent != self._seen:
+            self._moved, self._seen = now, sent
         silence = self._began + (timeout or inf)
         return min(silence, self._moved + (timeout_write or inf)) if owed else silence

@@ -1,0 +1,273 @@
+"""The handler of the simulation: every kind of answer in `plan.KINDS`, and an account of everything it was given.
+
+It promises answers that other threads give, or the loop itself in a later turn, and it misbehaves where its kind says
+so. Law: what it opens is closed once, what it is told it is told once, and of a connection it works on one request at
+a time: else that is a failure.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reactor.answers import Answer, Later, Link, Upgrade, UpgradedProtocol
+from reactor.http1.request import Request
+from reactor.http1.response import FileBody, Response
+from reactor.loop import Reactor
+
+from .kernel import Kernel
+from .plan import LARGE, PIECES, SMALL, STREAMED, text
+
+PROTOCOL_TIMEOUT = 20.0  # seconds of a silent peer
+
+
+class Application:
+    """Attributes: `open` (what is not closed yet, by a name), `promised` (tokens of which a Later is not answered),
+    `touched` (by client: when it last did something for it), `on_dispatch` (called with "head" or "whole" and a token
+    before a request is worked on), `server` (its `drain` is called by one kind of a request)."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._random = kernel.random
+        self._count = 0
+        self.reactor: Reactor | None = None
+        self.open: dict[str, str] = {}
+        self.promised: set[str] = set()
+        self.touched: dict[str, float] = {}
+        self.on_dispatch: Callable[[str, str], None] = lambda when, token: None
+
+    def startup(self, server: Any) -> None:
+        self.reactor = server.reactor
+
+    # What is open, and must be closed once.
+
+    def opened(self, what: str, token: str) -> str:
+        self._count += 1
+        name = f"{what} of {token}, the {self._count}."
+        self.open[name] = token
+        return name
+
+    def closed(self, name: str) -> None:
+        if name not in self.open:
+            self._kernel.fail(f"{name} was closed twice")
+        self.touch(self.open.pop(name))
+
+    def touch(self, token: str) -> None:
+        self.touched[token.partition("r")[0]] = self._kernel.now
+        self._kernel.moved += 1
+
+    # The contract.
+
+    def on_head(self, request: Request) -> Any:
+        kind, token = self._named(request)
+        self.on_dispatch("head", token)
+        self.touch(token)
+        match kind:
+            case "sink" | "sink-pauses" | "sink-later" | "sink-stops" | "sink-raises":
+                return Sink(self, kind, token)
+            case "early":
+                return Response(401)
+            case "early-large":
+                return Response(401, text(token, LARGE))
+            case "early-later":
+                return self.promise(token, Response(401))
+        return None
+
+    def __call__(self, request: Request) -> Answer:
+        kind, token = self._named(request)
+        self.on_dispatch("whole", token)
+        self.touch(token)
+        match kind:
+            case "empty":
+                return Response(204)
+            case "large":
+                return Response(200, text(token, LARGE))
+            case "stream" | "stream-later" | "stream-raises":
+                return Response(200, self.pieces(kind, token))
+            case "stream-length" | "stream-short" | "stream-long":
+                return Response(200, self.pieces(kind, token), length=STREAMED + LIES.get(kind, 0))
+            case "file" | "file-short":
+                return Response(200, FileBody(File(self, token), 0, LARGE + LIES.get(kind, 0)))
+            case "later" | "later-large" | "later-stream" | "later-raises" | "later-later":
+                return self.promise(token, self.late_answer(kind, token))
+            case "never":
+                return self.promise(token)
+            case "raise":
+                raise RuntimeError("as asked")
+            case "nonsense":
+                return "nonsense"  # type: ignore[return-value]  # that is the point
+            case "echo" | "echo-large":
+                return Response(200, request.body)
+            case "upgrade":
+                return Upgrade("toy", Toy(self, token))
+            case "upgrade-later":
+                return self.promise(token, Upgrade("toy", Toy(self, token)))
+        return Response(200, text(token, SMALL))
+
+    def late_answer(self, kind: str, token: str) -> Any:
+        match kind:
+            case "later-large":
+                return Response(200, text(token, LARGE))
+            case "later-stream":
+                return Response(200, self.pieces("stream", token))
+            case "later-raises":
+                return RuntimeError("as asked")
+            case "later-later":
+                return self.promise(token, Response(200, text(token, SMALL)))
+        return Response(200, text(token, SMALL))
+
+    def _named(self, request: Request) -> tuple[str, str]:
+        kind, _, token = request.path[1:].partition("/")
+        return kind, token
+
+    # What answers are made of.
+
+    def promise(self, token: str, *value: Any) -> Later:
+        """A Later that is answered with `value` by another thread or by the loop, at once or later; without: never."""
+        later = Later()
+        name = self.opened("the promise", token)
+        self.promised.add(name)
+
+        def keep() -> None:
+            self.promised.discard(name)
+            if name in self.open:
+                self.closed(name)
+            later.answer(*value)
+
+        def abandoned() -> None:
+            self.promised.discard(name)
+            if name in self.open:  # else it was kept, and nobody waited any more
+                self.closed(name)
+
+        later.on_abandon = abandoned
+        if not value:
+            return later
+        assert self.reactor is not None
+        way = self._random.random()
+        if way < 0.1:
+            keep()
+        elif way < 0.3:
+            self.reactor.call_soon(keep)
+        elif way < 0.5:
+            self._kernel.in_thread(0, keep)
+        else:
+            self._kernel.in_thread(self._random.choice((0.001, 0.4, 2.0, 12.0)), keep)
+        return later
+
+    def pieces(self, kind: str, token: str) -> "Pieces":
+        return Pieces(self, kind, token)
+
+    def make_pieces(self, kind: str, token: str) -> Iterator[Any]:
+        body, at = text(token, STREAMED), 0
+        for size in PIECES:
+            piece = body[at : at + size]
+            at += size
+            if kind == "stream-later" and self._random.random() < 0.6:
+                yield self.promise(token, *((piece,) if piece else (None,)))
+            else:
+                yield piece
+            self.touch(token)
+        if kind == "stream-raises":
+            raise RuntimeError("as asked")
+
+
+LIES = {"stream-short": 1, "stream-long": -1, "file-short": 1}
+
+
+class Pieces:
+    """An iterator of pieces that must be closed."""
+
+    def __init__(self, application: Application, kind: str, token: str) -> None:
+        self._application = application
+        self._pieces = application.make_pieces(kind, token)
+        self._name = application.opened("the iterator", token)
+
+    def __iter__(self) -> "Pieces":
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        self._application.closed(self._name)
+        self._pieces.close()  # type: ignore[attr-defined]  # a generator
+
+
+class File(io.FileIO):
+    """A file of its own, so that `sendfile` takes it, that must be closed."""
+
+    def __init__(self, application: Application, token: str) -> None:
+        own = os.memfd_create("body")
+        os.write(own, text(token, LARGE))
+        super().__init__(own)
+        self._application = application
+        self._name = application.opened("the file", token)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._application.closed(self._name)
+        super().close()
+
+
+class Sink:
+    """Takes a body as it comes, and does as its kind says."""
+
+    def __init__(self, application: Application, kind: str, token: str) -> None:
+        self._application = application
+        self._kind = kind
+        self._token = token
+        self._taken = bytearray()
+        self._has_waited = False
+        self._name = application.opened("the sink", token)
+        self.limit = 1_000_000
+
+    def feed(self, data: bytes) -> Any:
+        self._application.touch(self._token)
+        self._taken += data
+        if len(self._taken) >= 100:
+            if self._kind == "sink-stops":
+                self._application.closed(self._name)
+                return Response(403)
+            if self._kind == "sink-raises":
+                raise RuntimeError("as asked")
+            if self._kind == "sink-pauses" and not self._has_waited:
+                self._has_waited = True
+                return self._application.promise(self._token, None)
+        return None
+
+    def finish(self) -> Any:
+        self._application.on_dispatch("whole", self._token)
+        self._application.closed(self._name)
+        answer = Response(200, bytes(self._taken))
+        return self._application.promise(self._token, answer) if self._kind == "sink-later" else answer
+
+    def abort(self) -> None:
+        self._application.closed(self._name)
+
+
+class Toy(UpgradedProtocol):
+    """Echoes."""
+
+    timeout = PROTOCOL_TIMEOUT
+
+    def __init__(self, application: Application, token: str) -> None:
+        self._application = application
+        self._token = token
+        self._name = ""
+        self._link: Link | None = None
+
+    def on_connect(self, link: Link) -> None:
+        self._name = self._application.opened("the protocol", self._token)
+        self._link = link
+
+    def feed(self, data: bytes) -> None:
+        assert self._link is not None
+        self._application.touch(self._token)
+        self._link.send(data)
+
+    def on_shutdown(self) -> None:
+        assert self._link is not None
+        self._link.close()
+
+    def on_close(self) -> None:
+        self._application.closed(self._name)

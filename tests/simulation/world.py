@@ -1,0 +1,248 @@
+"""One world: a server with a handler, clients, and weather, made from one seed and played to its end."""
+
+import gc
+import logging
+import re
+import weakref
+from io import StringIO
+from math import inf
+from random import Random
+from typing import Any
+from unittest import mock
+
+from reactor.address import Address, Endpoint
+from reactor.connection import Connection
+from reactor.dialogue import HIGH_WATER
+from reactor.loop import READ, TICK, WRITE
+from reactor.server import Server
+from reactor.settings import Settings
+from reactor.state import AHEAD, CLOSED, UPGRADED
+from reactor.transport import RECV_SIZE
+
+from .application import Application
+from .client import Client
+from .kernel import Failure, Kernel, Listening, Stream, Weather
+from .plan import LARGE, draw_script
+
+OWED_LIMIT = 2 * HIGH_WATER + LARGE + RECV_SIZE  # bytes that a connection may owe: one turn's answers, and the last
+
+
+class Numbered(Connection):
+    """A connection that can be watched as it goes, and whose place in a set depends on its number alone."""
+
+    __slots__ = ("__weakref__", "number")
+
+    def __hash__(self) -> int:
+        return self.number if hasattr(self, "number") else id(self)
+
+
+class World:
+    """Attributes: `kernel`, `server`, `clients`, `trace` (lines, if it is kept)."""
+
+    def __init__(self, seed: int, is_traced: bool = False) -> None:
+        self._random = random = Random(seed)  # noqa: S311
+        self.trace: list[str] | None = [] if is_traced else None
+        self.kernel = Kernel(random, draw_weather(random), self.trace)
+        self.settings = draw_settings(random)
+        self.application = Application(self.kernel)
+        self.application.on_dispatch = self._on_dispatch
+        self._listeners: list[Listening] = []
+        self._count = 0
+        self._alive: list[weakref.ref[Connection]] = []
+        self._log = StringIO()
+        self.server: Server
+        self.clients: dict[str, Client] = {}
+        for number in range(random.choice((1, 2, 3, 6))):
+            script = draw_script(random, number, 2, self.settings.limit_body_size)
+            self.clients[script.name] = Client(self.kernel, script, self.application, self.settings)
+            self.kernel.at(script.begin, lambda client=self.clients[script.name], at=script.listener: client.begin(self._listeners[at]))
+        self.kernel.say("settings", str(self.settings))
+        self.kernel.say("weather", str(self.kernel.weather))
+
+    def play(self) -> None:
+        """From the first turn to the last; Failure."""
+        kernel = self.kernel
+        complaints = Complaints()
+        logger = logging.getLogger("reactor")
+        logger.addHandler(complaints)
+        try:
+            with (
+                kernel.installed(),
+                mock.patch("reactor.server.open_address", self._open),
+                mock.patch("reactor.listener.Connection", self._connection),
+            ):
+                self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
+                kernel.on_turn = self._check
+                kernel.in_thread(self._random.choice((3.0, 20.0, 60.0, 200.0)), self._stop)
+                self.server.run()
+                self._after()
+        except Exception as error:
+            if kernel.failures and error is not kernel.failures[0]:
+                raise kernel.failures[0] from error
+            raise
+        finally:
+            logger.removeHandler(complaints)
+        if kernel.failures:
+            raise kernel.failures[0]
+        if complaints.said:
+            raise Failure(complaints.said[0])
+
+    def _open(self, address: Address, **_options: Any) -> list[Endpoint]:
+        name = ("127.0.0.1", 80) if address.kind == "tcp" else b"\0x"
+        self._listeners.append(Listening(self.kernel, name))
+        self.kernel.limit = len(self.kernel.descriptors) + self._random.choice((1, 2, 100))
+        return [Endpoint(self._listeners[-1], address)]  # type: ignore[arg-type]  # as much of a socket as it needs
+
+    def _connection(self, service: Any, transport: Any, origin: Any) -> Connection:
+        self._count += 1
+        transport._socket.peer.is_served = True
+        connection = Numbered.__new__(Numbered)
+        connection.number = self._count
+        connection.__init__(service, transport, origin)  # type: ignore[misc]  # its number comes first: it is hashed
+        self._alive.append(weakref.ref(connection))
+        return connection
+
+    def _stop(self) -> None:
+        self.kernel.say("server", "is told to stop")
+        for client in self.clients.values():
+            client.drained_at = self.kernel.now
+        self.server.stop()
+
+    def _on_dispatch(self, when: str, token: str) -> None:
+        if token == "smuggled":
+            self.kernel.fail("what stands behind a refused request was taken for one")
+        elif token:
+            self.clients[token.partition("r")[0]].on_dispatch(when, token)
+        elif when == "whole":
+            self.kernel.fail("a request with a malformed body was dispatched")
+
+    # The laws.
+
+    def _check(self) -> None:
+        """Between two turns."""
+        kernel, service, now = self.kernel, self.server.service, self.kernel.now
+        registered = self.server.reactor._selector.registered  # type: ignore[attr-defined]  # it is ours
+        writing: set[object] = set()
+        watched = 0
+        for connection in service.connections:
+            assert isinstance(connection, Numbered)
+            fd = connection.fileno()
+            stream = kernel.descriptors.get(fd)
+            if connection.state is CLOSED or not isinstance(stream, Stream):
+                kernel.fail(f"a connection in {connection.state.name} has descriptor {fd} and is kept")
+            events = wanted(connection)
+            key = registered.get(fd)
+            if (key.events if key else 0) != events:
+                kernel.fail(f"in {connection.state.name} it is watched for {key and key.events}, and wants {events}")
+            if key is not None:
+                watched += 1
+                if key.fileobj is not connection or key.data.__name__ != connection.state.callback:
+                    kernel.fail(f"in {connection.state.name} {key.data} would be called")
+            if events & WRITE:
+                writing.add(stream)
+            if connection.deadline + TICK + 0.001 < now:
+                kernel.fail(f"in {connection.state.name} it outlives its deadline by {now - connection.deadline} s")
+            if len(connection._inbox) > 2 * (HIGH_WATER + RECV_SIZE) or connection._outbox.size > OWED_LIMIT:
+                kernel.fail(f"it holds {len(connection._inbox)} + {connection._outbox.size} bytes")
+        listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
+        if len(registered) != 1 + watched + listening:
+            kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
+        is_room = len(service.connections) < (self.settings.limit_connections if self.settings.limit_connections > 0 else inf)
+        for client in self.clients.values():
+            client.check(client.stream in writing)
+            client.check_queue(is_room)
+
+    def _after(self) -> None:
+        """The server has stopped: nothing is left of anything."""
+        kernel, service = self.kernel, self.server.service
+        while self.server.reactor._soon:
+            self.server.reactor._soon.popleft()()
+        while kernel._events:  # what other threads had still to do
+            kernel._events.sort()
+            kernel._events.pop(0)[2]()
+        while kernel._loose:
+            kernel._loose.popleft()()
+        left = {
+            "descriptors": kernel.descriptors, "connections": service.connections, "working": service.working,
+            "clients": service.clients, "open": self.application.open,
+        }  # fmt: skip
+        if any(left.values()):
+            kernel.fail(f"something is left: { {name: value for name, value in left.items() if value} }")
+        self._check_log()
+        if any(ref() is not None for ref in self._alive):
+            gc.collect()
+            alive = [ref() for ref in self._alive if ref() is not None]
+            kernel.fail(f"connections are {'kept' if alive else 'part of a cycle'}: {alive}")
+
+    def _check_log(self) -> None:
+        """The access log has one line for each answer, and says of those that broke off that they did."""
+        lines: dict[str, list[str]] = {}
+        for line in self._log.getvalue().splitlines():
+            token = re.search(r"/(c\d+r\d+) ", line)
+            if token is not None:
+                lines.setdefault(token[1], []).append(line)
+        for token, mine in lines.items():
+            if len(mine) > 1:
+                self.kernel.fail(f"the access log has {mine}")
+        for client in self.clients.values():
+            for token in client.served:
+                if token not in lines or "broken off" in lines[token][0]:
+                    self.kernel.fail(f"{token} was answered, and the access log says {lines.get(token)}")
+
+
+class Complaints(logging.Handler):
+    """What the server says about itself."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "internal error" in record.msg:
+            detail = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+            self.said.append(record.getMessage() + "\n" + detail)
+
+
+def wanted(connection: Connection) -> int:
+    """The events that a connection in this state has to be watched for: `state.py` says so, in a table."""
+    events = connection.state.watches
+    owed = connection._outbox.size
+    if connection.state is UPGRADED:
+        events = (READ if owed < HIGH_WATER else 0) | (WRITE if owed else 0)
+    if connection._has_said_goodbye or (connection.state in AHEAD and len(connection._inbox) > HIGH_WATER):
+        events &= ~READ
+    return events
+
+
+def draw_weather(random: Random) -> Weather:
+    """Mostly bearable: half of all seeds have nothing that excuses anything."""
+    ordinary = {
+        "short": random.choice((0.0, 0.1, 0.5)), "again": random.choice((0.0, 0.05, 0.3)),
+        "spurious": random.choice((0.0, 0.1)), "interleaved": random.choice((0.0, 0.3)),
+    }  # fmt: skip
+    if random.random() < 0.5:
+        return Weather(**ordinary)
+    return Weather(
+        **ordinary, lost=random.choice((0.0, 0.02, 0.1)), starved=random.choice((0.0, 0.0, 0.02)),
+        refused=random.choice((0.0, 0.3)), unwatched=random.choice((0.0, 0.0, 0.1)),
+    )  # fmt: skip
+
+
+def draw_settings(random: Random) -> Settings:
+    choice = random.choice
+    return Settings(
+        limit_body_size=choice((16 << 20, 16 << 20, 1000)),
+        limit_discard=choice((256 << 10, 500)),
+        limit_connections=choice((0, 0, 0, 1, 2)),
+        limit_per_client=choice((0, 0, 0, 1)),
+        limit_concurrency=choice((0, 0, 0, 1)),
+        limit_requests_per_connection=choice((0, 0, 0, 1, 2)),
+        timeout_header=choice((10.0, 10.0, 2.0)),
+        timeout_body=choice((60.0, 5.0)),
+        timeout_write=choice((30.0, 5.0)),
+        timeout_keep_alive=choice((75.0, 10.0, 3.0)),
+        timeout_linger=choice((5.0, 1.0)),
+        timeout_graceful_shutdown=choice((10.0, 1.0)),
+        least_rate=choice((240, 240, 0)),
+    )
+
