@@ -33,11 +33,17 @@ class Application:
         self.reactor: Reactor | None = None
         self.open: dict[str, str] = {}
         self.promised: set[str] = set()
+        self.files: list[File] = []
         self.touched: dict[str, float] = {}
         self.on_dispatch: Callable[[str, str], None] = lambda when, token: None
 
     def startup(self, server: Any) -> None:
         self.reactor = server.reactor
+
+    def clean_up(self) -> None:
+        """Close the files that a failure left open."""
+        for file in self.files:
+            io.FileIO.close(file)
 
     # What is open, and must be closed once.
 
@@ -202,6 +208,7 @@ class File(io.FileIO):
         super().__init__(own)
         self._application = application
         self._name = application.opened("the file", token)
+        application.files.append(self)
 
     def close(self) -> None:
         if not self.closed:

@@ -5,22 +5,22 @@ Law: it knows nothing of the server's insides. It judges by what was sent, what 
 
 from math import inf
 
-from reactor.loop import TICK
 from reactor.settings import Settings
 
 from .application import PROTOCOL_TIMEOUT, Application
 from .kernel import Kernel, Listening, Stream
 from .plan import Ask, Script
 
-SLACK = 2 * TICK + 0.001  # seconds that a deadline may be late: the tick before and the tick after
+SLACK = 2.001  # seconds that a deadline may be late: there is a tick a second, and one may just have been
 EARLY = 0.001
 REFUSALS = (400, 408, 413, 414, 417, 431, 501, 503, 505)
 
 
 class Client:
-    """Attributes: `answered` (how many requests have had their answer, wholly), `served` (the tokens of those
-    that a handler answered), `stream`, `is_gone` (it closed or
-    reset: nothing is judged any more), `is_served` (a connection was made for it), `drained_at` (when the server was told to stop; inf: it was not)."""
+    """Attributes: `answered` (how many requests have had their answer, wholly), `served` (the tokens of those that a
+    handler answered), `stream`, `is_gone` (it closed or reset: nothing is judged any more), `is_served` (a connection
+    was made for it), `is_over` (the server closed), `drained_at` (when the server was told to stop; inf: it was not).
+    """
 
     def __init__(self, kernel: Kernel, script: Script, application: Application, settings: Settings) -> None:
         self.name = script.name
@@ -39,6 +39,7 @@ class Client:
         for ask in script.asks:
             self._ends.append((self._ends[-1] if self._ends else 0) + ask.size)
         self._sent = 0
+        self._pauses = 0
         self._reader = Reader(self)
         self._accepted_at = self._answered_at = self._touched = self._heard_at = inf
         self._is_accepted = False
@@ -62,7 +63,9 @@ class Client:
         if self.stream is None:
             self.is_gone = True
             return
-        self._kernel.say(self.name, f"connects, and will say {[(ask.kind, ask.method, ask.size) for ask in self._script.asks]}")
+        self._kernel.say(
+            self.name, f"connects, and will say {[(ask.kind, ask.method, ask.size) for ask in self._script.asks]}"
+        )
         self._queued_at = self._kernel.now
         if self._script.sends:
             self._pause_then_send()
@@ -70,12 +73,19 @@ class Client:
             self._finish_sending()
 
     def _pause_then_send(self) -> None:
-        self._kernel.at(self._kernel.random.choice(self._script.pauses), self._send)
+        self._pauses += 1
+        pause = self._pauses
+        self._kernel.at(self._kernel.random.choice(self._script.pauses), lambda: self._send(pause))
 
-    def _send(self) -> None:
+    def hurry(self) -> None:
+        """It sends now what it would have sent soon."""
+        if self.stream is not None and self._sent < self._script.sends and not self._is_waiting:
+            self._send(self._pauses)
+
+    def _send(self, pause: int) -> None:
         """The next piece; then the next one, unless it waits for something."""
         assert self.stream is not None
-        if self.is_gone or self.is_over:
+        if self.is_gone or self.is_over or pause != self._pauses:
             return
         until = min(self._sent + self._kernel.random.randint(1, self._script.cut), self._script.sends)
         stop = self._stop()
@@ -191,7 +201,12 @@ class Client:
         was_over, had_fin = self.is_over, self._fin_at < inf
         self.is_over = self.is_over or is_closed
         if self.is_gone or was_over or not self._is_accepted or self.stream.is_disturbed:
-            if not self._is_accepted and not self.is_gone and self._kernel.now < self.drained_at and not self._kernel.is_starving:
+            if (
+                not self._is_accepted
+                and not self.is_gone
+                and not was_over
+                and self._kernel.now > self._kernel.starved_at
+            ):
                 self.fail("was reset while it waited to be accepted")
             return
         if not self.is_served:
@@ -309,6 +324,8 @@ class Client:
         here = stream.received + len(stream.inbound)
         if last is not None and (len(last.payload) > settings.limit_discard or here < self._ends[self.answered - 1]):
             return  # more of a body that nobody wants than is worth the connection, or it did not come in time
+        if last is not None and last.what.is_bad:
+            return  # it was turned away (503) before its body, which is malformed, was looked at
         ask = self.expected
         if ask is not None and here >= self._ends[self.answered] and not stream.was_put_off:
             self.fail(f"closed, and {ask.kind} {ask.token} is here and not answered")
@@ -331,12 +348,16 @@ class Client:
             return
         if settings.timeout_write and now >= self._owed_since + settings.timeout_write - EARLY:
             return
-        if self._fin_at < inf and (now >= self._fin_at + (settings.timeout_linger or inf) - EARLY or self.stream.has_hung_up()):
+        if self._fin_at < inf and (
+            now >= self._fin_at + (settings.timeout_linger or inf) - EARLY or self.stream.has_hung_up()
+        ):
             return
         if self._reader.is_upgraded and self.stream.has_ended:
             return
         # The 101 may stand behind answers that have not left yet.
-        is_upgraded = self._reader.is_upgraded or any(f"the protocol of {self.name}r" in name for name in self._application.open)
+        is_upgraded = self._reader.is_upgraded or any(
+            f"the protocol of {self.name}r" in name for name in self._application.open
+        )
         if is_upgraded and now >= self._heard_at + PROTOCOL_TIMEOUT - EARLY:
             return
         if self.stream.was_put_off:
@@ -346,7 +367,14 @@ class Client:
     def check(self, is_writing: bool) -> None:
         """After every turn: has the server let a deadline pass, or forgotten us? `is_writing`: it waits for room."""
         stream, now, settings = self.stream, self._kernel.now, self._settings
-        if stream is None or not self._is_accepted or self.is_over or self.is_gone or stream.is_dead or stream.is_disturbed:
+        if (
+            stream is None
+            or not self._is_accepted
+            or self.is_over
+            or self.is_gone
+            or stream.is_dead
+            or stream.is_disturbed
+        ):
             return
         if not is_writing:
             self._owed_since = inf
@@ -380,6 +408,8 @@ class Client:
         since = max(self._answered_at, self._paused_at)
         if ask is None or stream.received <= self._ends[index] - ask.size:
             timeout = settings.timeout_keep_alive if index else settings.timeout_header
+            if now > max(self.drained_at, since) + SLACK and not stream.inbound:
+                self.fail("is idle, and a stop waits for it")
             if (timeout and now > since + timeout + SLACK) or now > max(self._said_goodbye_at, since) + SLACK:
                 self.fail(f"is idle, and kept for {now - since} s")
         elif index not in self._headed:
@@ -392,7 +422,8 @@ class Client:
 
     def check_queue(self, is_room: bool) -> None:
         """Nobody waits to be accepted while there is room."""
-        if self._is_accepted or self.is_gone or self.stream is None or self.is_over or not is_room or self._kernel.is_starving:
+        is_starving = self._kernel.now <= self._kernel.starved_at + SLACK
+        if self._is_accepted or self.is_gone or self.stream is None or self.is_over or not is_room or is_starving:
             self._queued_at = self._kernel.now
         elif self._kernel.now > self._queued_at + SLACK:
             self.fail("waits to be accepted, and there is room")
@@ -529,7 +560,9 @@ class Reader:
         assert ask is not None
         self._framing = ""
         if self._status < 300 and ask.method != "HEAD" and self._body != ask.body:
-            self._client.fail(f"a wrong body for {ask.kind} {ask.token}: {bytes(self._body[:60])!r} ({len(self._body)})")
+            self._client.fail(
+                f"a wrong body for {ask.kind} {ask.token}: {bytes(self._body[:60])!r} ({len(self._body)})"
+            )
         if ask.what.may_break and ask.method != "HEAD" and self._status == 200:
             if ask.kind != "stream-long":
                 self._client.fail(f"{ask.kind} {ask.token} looks complete, and cannot be")

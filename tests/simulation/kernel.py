@@ -66,7 +66,10 @@ class Peer(Protocol):
 
 class Kernel:
     """Attributes: `now` (seconds), `random`, `weather`, `moved` (counts what happened), `descriptors` (the open ones),
-    `limit` (how many there may be), `trace` (a list of lines, or None), `on_turn` (called between turns)."""
+    `limit` (how many there may be), `trace` (a list of lines, or None), `on_turn` (called between turns), `on_awake`
+    (when the selector has looked, and the server has not: what happens now it does not know), `starved_at` (when
+    accepting or watching last failed: it is tried again with a tick), `failures`.
+    """
 
     def __init__(self, random: Random, weather: Weather, trace: list[str] | None = None) -> None:
         self.now = START
@@ -77,8 +80,9 @@ class Kernel:
         self.limit = 1 << 30
         self.trace = trace
         self.on_turn: Action = lambda: None
+        self.on_awake: Action = lambda: None
         self.thread = LOOP
-        self.is_starving = False  # accepting or watching has failed at least once: it is tried again with a tick
+        self.starved_at = 0.0
         self.failures: list[Failure] = []
         self._events: list[tuple[float, int, Action]] = []
         self._count = 0
@@ -177,6 +181,8 @@ class Kernel:
             self.now = min(until, self._events[0][0] if self._events else inf)
             if self.now == inf:
                 self.fail("the loop sleeps, and nothing will ever wake it")
+        if self.chance(self.weather.interleaved):
+            self.on_awake()
         self._idle = self._idle + 1 if self._seen == (self.now, self.moved) else 0
         self._seen = (self.now, self.moved)
         if self._idle > PATIENCE:
@@ -189,6 +195,9 @@ class Kernel:
         return 0 if file is None else file.ready()
 
     # In place of the real one.
+
+    def _make_reactor(self) -> Reactor:
+        return Reactor(Selector(self), self.clock)  # type: ignore[arg-type]  # as much of a selector as it uses
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -204,7 +213,7 @@ class Kernel:
             mock.patch("reactor.transport.os", system),
             mock.patch("reactor.transport.select", polls),
             mock.patch("reactor.server.threading", not_main),
-            mock.patch("reactor.server.Reactor", lambda: Reactor(Selector(self), self.clock)),  # type: ignore[arg-type]  # as much of one as a reactor uses
+            mock.patch("reactor.server.Reactor", self._make_reactor),
             mock.patch("reactor.connection.monotonic", self.clock),
             mock.patch("reactor.dialogue.monotonic", self.clock),
         ):
@@ -227,7 +236,7 @@ class Selector:
         file = self._kernel.descriptors[fd]
         # Without its waker there would be no server to test.
         if not isinstance(file, WakerEnd) and self._kernel.chance(self._kernel.weather.unwatched):
-            self._kernel.is_starving = True
+            self._kernel.starved_at = self._kernel.now
             if isinstance(file, Stream):
                 file.is_disturbed = True
             raise OSError(self._kernel.random.choice((errno.ENOSPC, errno.ENOMEM)), "the selector takes no more")
@@ -313,6 +322,7 @@ class Listening:
         self._name = name
         self._queue: deque[tuple[Peer, Any]] = deque()
         self._fd = kernel.open(self)
+        self._was_put_off = False  # the last accept said "not now" although somebody waits
 
     def connect(self, peer: Peer, address: Any, window: int) -> "Stream | None":
         """A client connects: the kernel accepts for us, and its bytes can arrive; None: nobody listens."""
@@ -338,7 +348,8 @@ class Listening:
     def accept(self) -> tuple["Stream", Any]:
         kernel = self._kernel
         kernel.call()
-        if not self._queue or kernel.chance(kernel.weather.again):
+        self._was_put_off = bool(self._queue) and kernel.chance(kernel.weather.again)
+        if not self._queue or self._was_put_off:
             raise BlockingIOError
         number = 0
         if len(kernel.descriptors) >= kernel.limit:
@@ -347,7 +358,7 @@ class Listening:
             number = kernel.random.choice((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED))
         if number:
             kernel.say("kernel", f"accept: {errno.errorcode[number]}")
-            kernel.is_starving = True
+            kernel.starved_at = kernel.now
             if number == errno.ECONNABORTED:
                 self._queue.popleft()[0].on_end(True, True)
             raise OSError(number, errno.errorcode[number])
@@ -361,6 +372,8 @@ class Listening:
         if self._fd >= 0:
             del self._kernel.descriptors[self._fd]
             self._fd = -1
+            if self._was_put_off:
+                self._kernel.starved_at = self._kernel.now
             for peer, _ in self._queue:
                 peer.on_end(True, True)
             self._queue.clear()
@@ -369,10 +382,10 @@ class Listening:
 class Stream:
     """The server's end of a connection. The client's side of it is `arrive`, `end`, `reset`, `leave` and `read`.
 
-    Attributes: `peer` (the client); `is_disturbed` (the kernel broke it, or a call of it: whatever follows is excused), `was_put_off` (the
-    last read said "not now" although bytes were here), `received` (bytes the server has read), `inbound` (bytes it has
-    not), `room` (bytes the other side still takes), `has_ended` (the client's FIN is here), `has_shut` (ours is sent),
-    `is_open`, `is_dead` (reset).
+    Attributes: `peer` (the client); `is_disturbed` (the kernel broke it, or a call of it: whatever follows is excused),
+    `was_put_off` (the last read said "not now" although bytes were here), `received` (bytes the server has read),
+    `inbound` (bytes it has not), `room` (bytes the other side still takes), `has_ended` (the client's FIN is here),
+    `has_shut` (ours is sent), `is_open`, `is_dead` (reset).
     """
 
     def __init__(self, kernel: Kernel, peer: Peer, window: int) -> None:

@@ -189,7 +189,21 @@ def draw_script(random: Random, number: int, listeners: int, body_limit: int) ->
             break
     if asks and asks[-1].what.is_upgrade:  # bytes for the protocol; without it, they are no request
         talk = bytes(range(256)) * 12
-        asks.append(Ask(f"c{number}", "bad", Kind(is_bad=True), "GET", talk[: random.choice((1, 10, 3000))], b"", 400, b"", False, False, False))
+        asks.append(
+            Ask(
+                f"c{number}",
+                "bad",
+                Kind(is_bad=True),
+                "GET",
+                talk[: random.choice((1, 10, 3000))],
+                b"",
+                400,
+                b"",
+                False,
+                False,
+                False,
+            )
+        )
     size = sum(ask.size for ask in asks)
     sends = random.randint(0, size) if random.random() < 0.15 else size
     pauses = random.choice(((0.0,), (0.0,), (0.0, 0.0, 0.001), (0.0, 0.3), (0.5, 1.5), (0.0, 4.0), (0.0, 0.0, 30.0)))

@@ -4,6 +4,7 @@ import gc
 import logging
 import re
 import weakref
+from functools import partial
 from io import StringIO
 from math import inf
 from random import Random
@@ -13,7 +14,7 @@ from unittest import mock
 from reactor.address import Address, Endpoint
 from reactor.connection import Connection
 from reactor.dialogue import HIGH_WATER
-from reactor.loop import READ, TICK, WRITE
+from reactor.loop import READ, WRITE
 from reactor.server import Server
 from reactor.settings import Settings
 from reactor.state import AHEAD, CLOSED, UPGRADED
@@ -24,6 +25,7 @@ from .client import Client
 from .kernel import Failure, Kernel, Listening, Stream, Weather
 from .plan import LARGE, draw_script
 
+TICK = 1.001  # seconds between two looks at the deadlines
 OWED_LIMIT = 2 * HIGH_WATER + LARGE + RECV_SIZE  # bytes that a connection may owe: one turn's answers, and the last
 
 
@@ -31,6 +33,8 @@ class Numbered(Connection):
     """A connection that can be watched as it goes, and whose place in a set depends on its number alone."""
 
     __slots__ = ("__weakref__", "number")
+
+    number: int
 
     def __hash__(self) -> int:
         return self.number if hasattr(self, "number") else id(self)
@@ -40,7 +44,7 @@ class World:
     """Attributes: `kernel`, `server`, `clients`, `trace` (lines, if it is kept)."""
 
     def __init__(self, seed: int, is_traced: bool = False) -> None:
-        self._random = random = Random(seed)  # noqa: S311
+        self._random = random = Random(seed)
         self.trace: list[str] | None = [] if is_traced else None
         self.kernel = Kernel(random, draw_weather(random), self.trace)
         self.settings = draw_settings(random)
@@ -55,7 +59,7 @@ class World:
         for number in range(random.choice((1, 2, 3, 6))):
             script = draw_script(random, number, 2, self.settings.limit_body_size)
             self.clients[script.name] = Client(self.kernel, script, self.application, self.settings)
-            self.kernel.at(script.begin, lambda client=self.clients[script.name], at=script.listener: client.begin(self._listeners[at]))
+            self.kernel.at(script.begin, partial(self._begin, self.clients[script.name], script.listener))
         self.kernel.say("settings", str(self.settings))
         self.kernel.say("weather", str(self.kernel.weather))
 
@@ -65,6 +69,8 @@ class World:
         complaints = Complaints()
         logger = logging.getLogger("reactor")
         logger.addHandler(complaints)
+        # Whoever keeps a record keeps its traceback, and all that is in it.
+        former, logger.propagate = logger.propagate, False
         try:
             with (
                 kernel.installed(),
@@ -73,6 +79,7 @@ class World:
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
                 kernel.on_turn = self._check
+                kernel.on_awake = lambda: self._random.choice(list(self.clients.values())).hurry()
                 kernel.in_thread(self._random.choice((3.0, 20.0, 60.0, 200.0)), self._stop)
                 self.server.run()
                 self._after()
@@ -82,10 +89,15 @@ class World:
             raise
         finally:
             logger.removeHandler(complaints)
+            logger.propagate = former
+            self.application.clean_up()
         if kernel.failures:
             raise kernel.failures[0]
         if complaints.said:
             raise Failure(complaints.said[0])
+
+    def _begin(self, client: Client, listener: int) -> None:
+        client.begin(self._listeners[listener])
 
     def _open(self, address: Address, **_options: Any) -> list[Endpoint]:
         name = ("127.0.0.1", 80) if address.kind == "tcp" else b"\0x"
@@ -140,14 +152,16 @@ class World:
                     kernel.fail(f"in {connection.state.name} {key.data} would be called")
             if events & WRITE:
                 writing.add(stream)
-            if connection.deadline + TICK + 0.001 < now:
+            if connection.deadline + TICK < now:
                 kernel.fail(f"in {connection.state.name} it outlives its deadline by {now - connection.deadline} s")
             if len(connection._inbox) > 2 * (HIGH_WATER + RECV_SIZE) or connection._outbox.size > OWED_LIMIT:
                 kernel.fail(f"it holds {len(connection._inbox)} + {connection._outbox.size} bytes")
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         if len(registered) != 1 + watched + listening:
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
-        is_room = len(service.connections) < (self.settings.limit_connections if self.settings.limit_connections > 0 else inf)
+        is_room = len(kernel.descriptors) < kernel.limit and len(service.connections) < (
+            self.settings.limit_connections if self.settings.limit_connections > 0 else inf
+        )
         for client in self.clients.values():
             client.check(client.stream in writing)
             client.check_queue(is_room)
@@ -178,10 +192,10 @@ class World:
         """The access log has one line for each answer, and says of those that broke off that they did."""
         lines: dict[str, list[str]] = {}
         for line in self._log.getvalue().splitlines():
-            token = re.search(r"/(c\d+r\d+) ", line)
-            if token is not None:
-                lines.setdefault(token[1], []).append(line)
-        for token, mine in lines.items():
+            named = re.search(r"/(c\d+r\d+) ", line)
+            if named is not None:
+                lines.setdefault(named[1], []).append(line)
+        for mine in lines.values():
             if len(mine) > 1:
                 self.kernel.fail(f"the access log has {mine}")
         for client in self.clients.values():
@@ -245,4 +259,3 @@ def draw_settings(random: Random) -> Settings:
         timeout_graceful_shutdown=choice((10.0, 1.0)),
         least_rate=choice((240, 240, 0)),
     )
-

@@ -1,0 +1,342 @@
+"""`python3 -m tests.simulation.mutations`: put faults into the server, one at a time, and see the simulation find each.
+
+A mutation is one place in `reactor/`, and what stands there instead: the mistakes that are made in servers like this
+one. It is applied to a copy; what is not found says that the simulation does not look there.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from reactor.terminal import GREEN, PLAIN, RED, is_coloured
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SEEDS = 5000  # that may be needed to find one
+
+
+class Mutation(NamedTuple):
+    """In `file`, under `reactor/`, `new` stands instead of `old`, which is there exactly once."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS = [
+    # Watching and waking.
+    Mutation(
+        "a closed connection stays registered",
+        "connection.py",
+        "if self._watched:  # unregister, then close",
+        "if False:  # unregister, then close",
+    ),
+    Mutation(
+        "what is watched is not changed with the state",
+        "connection.py",
+        "if events != self._watched or",
+        "if not self._watched or",
+    ),
+    Mutation(
+        "watched for write with nothing owed",
+        "state.py",
+        'IDLE = State("IDLE", READ,',
+        'IDLE = State("IDLE", READ | WRITE,',
+    ),
+    Mutation("watched for read behind the peer's FIN", "connection.py", "if self._has_said_goodbye or (len", "if (len"),
+    Mutation(
+        "no high-water mark for what comes ahead of its turn",
+        "connection.py",
+        "len(self._inbox) > HIGH_WATER and state in AHEAD",
+        "False",
+    ),
+    Mutation(
+        "a thread's answer does not wake the loop",
+        "loop.py",
+        "if threading.get_ident() != self._thread:\n            self._waker.wake()",
+        "pass",
+    ),
+    Mutation(
+        "a waker that is never emptied",
+        "loop.py",
+        "while len(self._reader.recv(4096)) == 4096:\n                pass",
+        "pass",
+    ),
+    Mutation(
+        "an answered Later tells nobody",
+        "answers.py",
+        "elif deliver is not None:\n            deliver()",
+        "elif deliver is not None:\n            pass",
+    ),
+    Mutation(
+        "a Later answered before it is waited for tells nobody",
+        "answers.py",
+        "if is_answered:\n            deliver()",
+        "if is_answered:\n            pass",
+    ),
+    Mutation(
+        "requests that are here and not looked at are forgotten",
+        "connection.py",
+        "if has_more and not outbox.size",
+        "if False and not outbox.size",
+    ),
+    # Deadlines.
+    Mutation(
+        "a tick too few: the clock stops while connections are open",
+        "service.py",
+        "self.reactor.keeps_time = True",
+        "pass",
+    ),
+    Mutation(
+        "the deadline of a kept connection is not moved",
+        "connection.py",
+        "self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)",
+        "pass",
+    ),
+    Mutation(
+        "every byte of a head buys it the whole time again",
+        "wait.py",
+        "return self._began + (settings.timeout_header or inf)",
+        "return now + (settings.timeout_header or inf)",
+    ),
+    Mutation(
+        "no deadline for what is owed",
+        "wait.py",
+        "min(self._moved, self._began + (done - self._done) / settings.least_rate) + timeout",
+        "inf",
+    ),
+    Mutation("a pause of ours is not taken off the peer's time", "wait.py", "self._began += now - self._left", "pass"),
+    Mutation(
+        "a silent client is never let go",
+        "connection.py",
+        "if self.state is IDLE and self.deadline <= self._service.reactor.now:",
+        "if False:",
+    ),
+    Mutation(
+        "no last look before an idle close",
+        "connection.py",
+        "self._on_readable(READ)  # a request may have crossed with our close",
+        "pass",
+    ),
+    Mutation("lingering without end", "wait.py", "return self._began + (settings.timeout_linger or inf)", "return inf"),
+    Mutation("a tick late: deadlines are looked at every other second", "loop.py", "TICK = 1.0", "TICK = 3.5"),
+    # Bytes.
+    Mutation(
+        "a byte is lost where a send is short",
+        "outbox.py",
+        "pieces[0] = memoryview(pieces[0])[sent:]\n                        return",
+        "pieces[0] = memoryview(pieces[0])[sent + 1:]\n                        return",
+    ),
+    Mutation(
+        "what was sent of several is sent again",
+        "outbox.py",
+        "        del pieces[:done]\n",
+        "        del pieces[:done - 1]\n",
+    ),
+    Mutation(
+        "a short send is taken for a whole one",
+        "outbox.py",
+        "self.size -= sent\n                    if self.size:",
+        "self.size = 0\n                    if self.size:",
+    ),
+    Mutation("the file goes on where it began", "outbox.py", "self._offset += sent", "pass"),
+    Mutation(
+        "a promised piece is pulled twice",
+        "outbox.py",
+        "promised, outbox.waiting = outbox.waiting, None",
+        "promised, outbox.waiting = None, None",
+    ),
+    Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n\\r\\n")', "pass"),
+    Mutation(
+        "what was consumed is read again",
+        "connection.py",
+        "self._inbox = self._inbox[self._at :]\n            self._at = 0\n        if not",
+        "self._at = 0\n        if not",
+    ),
+    Mutation(
+        "two bytes skipped behind a chunk",
+        "http1/body.py",
+        'if end == b"\\r\\n":\n            self._next',
+        "if len(end) == 2:\n            self._next",
+    ),
+    # Order.
+    Mutation(
+        "dispatched before the body is complete",
+        "dialogue.py",
+        "if exchange.later is not None or not decoder.is_complete:\n                return False",
+        "if exchange.later is not None:\n                return False",
+    ),
+    Mutation(
+        "the next request is read before the last is answered",
+        "dialogue.py",
+        "elif outbox.source is not None or outbox.size > HIGH_WATER:\n                return True",
+        "elif False:\n                return True",
+    ),
+    Mutation(
+        "what follows a refusal is read",
+        "connection.py",
+        "        try:\n            self._transport.shutdown_write()",
+        "        self._is_closing = False\n        try:\n            self._transport.shutdown_write()",
+    ),
+    Mutation(
+        "Connection: close is forgotten",
+        "dialogue.py",
+        "if not reply(outbox, request, response, service.stamp, keep):\n            self._is_closing = True",
+        "reply(outbox, request, response, service.stamp, keep)",
+    ),
+    Mutation(
+        "an early answer is followed by a second one",
+        "dialogue.py",
+        "if not exchange.is_answered:\n            self._give",
+        "if True:\n            self._give",
+    ),
+    # Ends.
+    Mutation(
+        "a broken promise looks complete",
+        "connection.py",
+        "            self.abort()\n            return False\n",
+        "            self._outbox.drop_source()\n            self.close()\n            return False\n",
+    ),
+    Mutation(
+        "a reset instead of a lingering close",
+        "connection.py",
+        "            return LINGER\n",
+        "            return CLOSED\n",
+    ),
+    Mutation(
+        "closed at once where it should linger",
+        "connection.py",
+        "self._transport.shutdown_write()",
+        "self.close()\n            return False",
+    ),
+    Mutation(
+        "a half-closed client is hung up on",
+        "connection.py",
+        "exchange, waiting = self._exchange, self._outbox.waiting\n",
+        "exchange, waiting = self._exchange, self._outbox.waiting\n        self._is_closing = True\n",
+    ),
+    Mutation(
+        "nobody tells the sink that the rest will not come",
+        "exchange.py",
+        "        finally:\n            sink.abort()",
+        "        finally:\n            pass",
+    ),
+    Mutation(
+        "the iterator of a broken answer stays open", "connection.py", "self._quietly(self._outbox.drop_source)", "pass"
+    ),
+    Mutation(
+        "a connection that is gone is counted for ever", "service.py", "self.connections.discard(connection)", "pass"
+    ),
+    Mutation(
+        "an abandoned Later is counted for ever",
+        "connection.py",
+        "self._service.working -= exchange.later is not None",
+        "pass",
+    ),
+    Mutation(
+        "the protocol is not told of its end",
+        "connection.py",
+        "self._link.cut()\n            self._ask_protocol(protocol.on_close)",
+        "self._link.cut()",
+    ),
+    # Accepting and stopping.
+    Mutation(
+        "accept spins when the descriptors are used up",
+        "listener.py",
+        "self.pause()\n        if not self._has_complained",
+        "if not self._has_complained",
+    ),
+    Mutation(
+        "accepting is never resumed",
+        "server.py",
+        "if not listener.is_exhausted:\n                listener.resume()",
+        "pass",
+    ),
+    Mutation(
+        "after the descriptors ran out, nobody is accepted",
+        "server.py",
+        "if listener.is_exhausted:\n                listener.resume()",
+        "pass",
+    ),
+    Mutation(
+        "one more than the limit",
+        "listener.py",
+        "len(self._service.connections) < self._limit",
+        "len(self._service.connections) <= self._limit",
+    ),
+    Mutation(
+        "a stop resets who waits in the queue",
+        "listener.py",
+        "if not self._accept(BURST, is_limited=False):\n                break",
+        "break",
+    ),
+    Mutation("a stop waits for idle connections", "server.py", "connection.retire()", "pass"),
+    Mutation(
+        "a stop does not wait for answers",
+        "server.py",
+        "if self._has_drained and not self.service.connections:",
+        "if self._has_drained:",
+    ),
+    Mutation(
+        "a stop ends with a connection that closed before it began",
+        "server.py",
+        "if self._has_drained and not self.service.connections:",
+        "if not self.service.connections:",
+    ),
+]
+
+
+def hunt(mutation: Mutation, seeds: int) -> tuple[str, float]:
+    """What the simulation says of a server with this fault ("" is nothing), and how long that took, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("reactor", "handlers", "tests"):
+            shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "corpus"))
+        path = Path(folder, "reactor", mutation.file)
+        text = path.read_text("utf-8")
+        if text.count(mutation.old) != 1:
+            raise ValueError(
+                f"{mutation.name}: {text.count(mutation.old)} places in {mutation.file} read {mutation.old!r}"
+            )
+        path.write_text(text.replace(mutation.old, mutation.new), "utf-8")
+        command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds)]
+        environment = {**os.environ, "PYTHONPATH": folder, "NO_COLOR": "1"}
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+        found = re.search(r"^seed (\d+): (.*)", done.stdout, re.MULTILINE)
+        if done.returncode and found is None:
+            raise RuntimeError(f"{mutation.name}: {done.stderr}")
+        return (f"seed {found[1]}: {found[2]}" if found else ""), time.monotonic() - began
+
+
+UNCHANGED = Mutation("nothing: the server as it is", "loop.py", '"""The reactor', '"""The reactor')
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m tests.simulation.mutations", description=__doc__)
+    parser.add_argument("--seeds", type=int, metavar="N", default=SEEDS, help=f"for each at most (default {SEEDS})")
+    parser.add_argument("--only", metavar="WORDS", default="", help="those whose name has these words")
+    options = parser.parse_args()
+    missed = 0
+    chosen = [mutation for mutation in MUTATIONS if options.only in mutation.name]
+    if hunt(UNCHANGED, 500)[0]:
+        sys.exit("the simulation fails without any mutation: what it finds would prove nothing")
+    for mutation in chosen:
+        found, seconds = hunt(mutation, options.seeds)
+        missed += not found
+        verdict = "found " if found else "MISSED"
+        if is_coloured(sys.stdout):
+            verdict = f"{GREEN if found else RED}{verdict}{PLAIN}"
+        print(f"{verdict} {seconds:5.1f} s  {mutation.name}\n                {found[:110]}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
