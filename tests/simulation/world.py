@@ -83,18 +83,17 @@ class World:
                 kernel.in_thread(self._random.choice((3.0, 20.0, 60.0, 200.0)), self._stop)
                 self.server.run()
                 self._after()
-        except Exception as error:
-            if kernel.failures and error is not kernel.failures[0]:
-                raise kernel.failures[0] from error
-            raise
+        except Exception:
+            if not (complaints.said or kernel.failures):
+                raise
         finally:
             logger.removeHandler(complaints)
             logger.propagate = former
             self.application.clean_up()
+        if complaints.said:  # a fault of the server's own comes before what follows from it
+            raise Failure(complaints.said[0])
         if kernel.failures:
             raise kernel.failures[0]
-        if complaints.said:
-            raise Failure(complaints.said[0])
 
     def _begin(self, client: Client, listener: int) -> None:
         client.begin(self._listeners[listener])
