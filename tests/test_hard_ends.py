@@ -434,3 +434,51 @@ def test_a_listener_that_was_exhausted_and_closed_is_not_resumed() -> None:
         server.reactor.call_from_outside(exhaust_and_close)
         wait_for(done)
         assert not listener.is_exhausted
+
+
+def test_the_last_connection_may_close_while_others_wait_in_the_queue_of_a_stopping_server() -> None:
+    with Server(lambda request: Response(200, "here"), "127.0.0.1:0", Settings(timeout_linger=0.1)) as server:
+        port = server.endpoints[0].sock.getsockname()[1]
+        with closing(connect(port)) as first, closing(connect(port)) as second:
+            first.sendall(get("/"))
+            assert read_response(first).body == b"here"
+            second.sendall(get("/"))
+            assert read_response(second).body == b"here"
+
+            def stop() -> None:
+                """On the reactor's thread: both go, one more comes, before the stop has begun."""
+                third.sendall(get("/"))
+                server.drain()
+                for connection in list(server.service.connections):
+                    connection.close()
+
+            with closing(socket.socket()) as third:
+                third.settimeout(5)
+                server.reactor.call_from_outside(lambda: (third.connect(("127.0.0.1", port)), stop()))  # type: ignore[arg-type, return-value]  # one call after the other
+                server._thread.join(5)  # type: ignore[union-attr]  # it runs
+                assert read_response(third).body == b"here"
+
+
+def test_bytes_of_a_body_buy_no_time_for_an_answer_that_is_not_taken() -> None:
+    world = World(timeout_write=30, least_rate=0)
+    world.transport.room = 1000
+    world.arrive(get("/early-big").replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 100\r\n\r\n"))
+    assert world.state == "DUPLEX"
+    for seconds in range(5, 36, 5):
+        world.at(seconds)
+        world.arrive(b"x")
+    world.assert_released()
+
+
+def test_a_connection_that_cannot_be_watched_again_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.arrive(get("/later"), b"x" * 70_000)  # more than is read ahead: it is not watched any more
+    assert world.watched == 0
+
+    def fails(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    world.reactor.watch = fails  # type: ignore[method-assign]  # the selector takes no more
+    answer(Response(200, "kept"))(world)
+    world.assert_released()
+    assert "cannot watch 192.0.2.1:50212: No space left on device; closing it" in caplog.text
