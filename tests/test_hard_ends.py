@@ -447,6 +447,7 @@ def test_the_last_connection_may_close_while_others_wait_in_the_queue_of_a_stopp
 
             def stop() -> None:
                 """On the reactor's thread: both go, one more comes, before the stop has begun."""
+                third.connect(("127.0.0.1", port))
                 third.sendall(get("/"))
                 server.drain()
                 for connection in list(server.service.connections):
@@ -454,8 +455,7 @@ def test_the_last_connection_may_close_while_others_wait_in_the_queue_of_a_stopp
 
             with closing(socket.socket()) as third:
                 third.settimeout(5)
-                server.reactor.call_from_outside(lambda: (third.connect(("127.0.0.1", port)), stop()))  # type: ignore[arg-type, return-value]  # one call after the other
-                server._thread.join(5)  # type: ignore[union-attr]  # it runs
+                server.reactor.call_from_outside(stop)
                 assert read_response(third).body == b"here"
 
 
@@ -470,7 +470,9 @@ def test_bytes_of_a_body_buy_no_time_for_an_answer_that_is_not_taken() -> None:
     world.assert_released()
 
 
-def test_a_connection_that_cannot_be_watched_again_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_connection_that_cannot_be_watched_again_is_closed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World()
     world.arrive(get("/later"), b"x" * 70_000)  # more than is read ahead: it is not watched any more
     assert world.watched == 0
@@ -478,7 +480,7 @@ def test_a_connection_that_cannot_be_watched_again_is_closed(caplog: pytest.LogC
     def fails(*_arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    world.reactor.watch = fails  # type: ignore[method-assign]  # the selector takes no more
+    monkeypatch.setattr(world.reactor, "watch", fails)
     answer(Response(200, "kept"))(world)
     world.assert_released()
     assert "cannot watch 192.0.2.1:50212: No space left on device; closing it" in caplog.text
