@@ -61,7 +61,10 @@ class Wait:
 
     def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, sent: int) -> float:
         """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long."""
-        if not owed or sent != self._seen:
-            self._moved, self._seen = now, sent
         silence = self._began + (timeout or inf)
-        return min(silence, self._moved + (timeout_write or inf)) if owed else silence
+        if not owed:
+            self._seen = -1  # with the next byte that is owed, a wait begins
+            return silence
+        if sent != self._seen:
+            self._moved, self._seen = now, sent
+        return min(silence, self._moved + (timeout_write or inf))

@@ -484,3 +484,15 @@ def test_a_connection_that_cannot_be_watched_again_is_closed(
     answer(Response(200, "kept"))(world)
     world.assert_released()
     assert "cannot watch 192.0.2.1:50212: No space left on device; closing it" in caplog.text
+
+
+def test_a_protocol_that_was_quiet_for_long_has_the_whole_time_for_what_it_says_then() -> None:
+    world = World(timeout_write=5)
+    world.arrive(TOY, b"x")  # answered at once: nothing is owed
+    world.at(10)
+    world.transport.room = 0
+    world.arrive(b"y")
+    world.at(14)
+    assert world.state == "UPGRADED"
+    world.at(16)
+    assert "toy closed" in world.handler.events
