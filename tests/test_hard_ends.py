@@ -452,10 +452,13 @@ def test_the_last_connection_may_close_while_others_wait_in_the_queue_of_a_stopp
                 server.drain()
                 for connection in list(server.service.connections):
                     connection.close()
+                stopped.answer()
 
+            stopped = Later()
             with closing(socket.socket()) as third:
                 third.settimeout(5)
                 server.reactor.call_from_outside(stop)
+                wait_for(stopped)
                 assert read_response(third).body == b"here"
 
 
