@@ -222,6 +222,7 @@ class Connection(Dialogue):
             return
         if self._wait.is_new(state, former, self._served):
             self._wait.begin(state, former, self._service.reactor.now, self._served, self._done(state))
+        if state is not former:
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return

@@ -13,7 +13,7 @@ from typing import Any
 from .answers import BodySink, Later, Upgrade, UpgradedProtocol
 from .exchange import Collector, Exchange, finish, is_sink
 from .http1.errors import ProtocolError
-from .http1.parser import HeadParser
+from .http1.parser import BLANK_LINES, HeadParser
 from .http1.request import Origin, Request
 from .http1.response import Response
 from .outbox import Outbox, Source
@@ -275,7 +275,8 @@ class Dialogue:
         if is_answered:
             return
         # Of a head that was refused itself, its first word is all that one can tell.
-        is_head = self._inbox.startswith(b"HEAD ", self._at) if exchange is None else exchange.request.method == "HEAD"
+        word = self._inbox[self._at : self._at + len("HEAD ") + 2 * BLANK_LINES].lstrip(b"\r\n")
+        is_head = word.startswith(b"HEAD ") if exchange is None else exchange.request.method == "HEAD"
         service = self._service
         self._outbox.add(refusal(error, service.stamp, is_head))
         if service.access_log is not None:

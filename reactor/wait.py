@@ -7,7 +7,7 @@ wait before it, whose time goes on where it stood: a pause that we took ourselve
 from math import inf
 
 from .settings import Settings
-from .state import BODY, HEAD, IDLE, LINGER, NEW, WORK, State
+from .state import BODY, HEAD, IDLE, LINGER, NEW, OWING, WORK, State
 
 
 class Wait:
@@ -25,8 +25,9 @@ class Wait:
         self._interrupted = NEW  # what WORK interrupted
 
     def is_new(self, state: State, former: State, served: int) -> bool:
-        """Whether a wait in `state` is another than the one in `former`: another state, or another request."""
-        return state is not former or served != self._served
+        """Whether a wait in `state` is another than the one in `former`: another state, or another request. What is
+        owed is owed, though, whether a body comes meanwhile or not."""
+        return (state is not former or served != self._served) and not (state in OWING and former in OWING)
 
     def begin(self, state: State, former: State, now: float, served: int, done: int) -> None:
         """A new wait begins."""
