@@ -9,6 +9,7 @@ Python refuses `pip install`. An install that is up to date is skipped.
     python3 -m tests --coverage   under coverage, failing below the floors in FLOORS
     python3 -m tests --lint       ruff and mypy
     python3 -m tests --load 10    the load test with locust, for ten seconds
+    python3 -m tests --fuzz all   coverage-guided fuzzing; its arguments are those of `python3 -m tests.fuzzing`
     python3 -m tests --setup      only make .venv
 """
 
@@ -68,24 +69,40 @@ def pip_version(python: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.split(".")[:2] if part.isdigit()) or (0,)
 
 
-def wanted() -> str:
+def wanted(venv: Path = VENV) -> str:
     """What the stamp says when the install is up to date: these groups, for this Python."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    return hashlib.sha256(json.dumps([groups, sys.version, str(VENV)], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([groups, sys.version, str(venv)], sort_keys=True).encode()).hexdigest()
 
 
-def make_venv() -> None:
-    """Make `.venv` with a pip in it; where Debian left out ensurepip, the system's pip puts one there."""
-    say(f"making .venv with Python {sys.version.split()[0]} …")
+def python_in(venv: Path) -> str:
+    return str(venv / "bin" / "python")
+
+
+def make_venv(venv: Path) -> None:
+    """Make one with a pip in it; where Debian left out ensurepip, the system's pip puts one there."""
+    say(f"making {venv.name} with Python {sys.version.split()[0]} …")
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        must(sys.executable, "-m", "venv", "--clear", str(VENV))
+        must(sys.executable, "-m", "venv", "--clear", str(venv))
         return
     if importlib.util.find_spec("venv") is None or pip_version(sys.executable) < (22, 3):  # 22.3 learned --python
         sys.exit(
             f"{sys.executable} has neither ensurepip nor a usable pip: install python3-venv (apt install python3-venv)."
         )
-    must(sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV))
-    must(sys.executable, "-m", "pip", "--python", PYTHON, "install", "-qq", "pip>=25.1")
+    must(sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv))
+    must(sys.executable, "-m", "pip", "--python", python_in(venv), "install", "-qq", "pip>=25.1")
+
+
+def installer(venv: Path) -> list[str]:
+    """The command that installs there, for arguments to follow: the venv is made, and pip young enough."""
+    python = python_in(venv)
+    if ask(python, "repr(sys.version)") != repr(sys.version) or not pip_version(python)[0]:
+        make_venv(venv)
+    pip = [python, "-m", "pip", "install", "-qq"]
+    if pip_version(python) < PIP_WITH_GROUPS:
+        say(f"upgrading pip in {venv.name} …")
+        must(*pip, "--upgrade", "pip>=25.1")
+    return pip
 
 
 def setup() -> None:
@@ -93,12 +110,7 @@ def setup() -> None:
     stamp = wanted()
     if STAMP.exists() and STAMP.read_text() == stamp and os.access(PYTHON, os.X_OK):
         return
-    if ask(PYTHON, "repr(sys.version)") != repr(sys.version) or not pip_version(PYTHON)[0]:
-        make_venv()
-    pip = [PYTHON, "-m", "pip", "install", "-qq"]
-    if pip_version(PYTHON) < PIP_WITH_GROUPS:
-        say("upgrading pip in .venv …")
-        must(*pip, "--upgrade", "pip>=25.1")
+    pip = installer(VENV)
     say("installing the dependency groups of pyproject.toml …")
     must(*pip, "--group", "dev")
     STAMP.write_text(stamp)
@@ -145,6 +157,9 @@ def main(arguments: list[str]) -> int:
             return lint()
         case ["--load", *rest]:
             return run(PYTHON, "-m", "loadtest.locust_run", *rest)
+        case ["--fuzz", *rest]:
+            must(*installer(VENV), "--group", "fuzz")
+            return run(PYTHON, "-m", "tests.fuzzing", *rest)
         case ["--coverage", *rest]:
             return coverage(rest)
     become_pytest(arguments)
