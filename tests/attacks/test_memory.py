@@ -1,0 +1,59 @@
+"""What hostile clients can make the server hold in memory, measured: the bounds are those that the settings promise."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtest.attack_target import LATER
+
+from .siege import MIB, SHORT, Siege, under_siege
+
+pytestmark = pytest.mark.attack
+
+KIB = 1024
+LONGEST = 40.0
+OTHERS = 1 * MIB  # for everything that is not the connections': the interpreter, the ordinary clients
+
+
+def per_connection(siege: Siege, count: int) -> float:
+    """KiB of memory for each of the attackers' connections, at the most."""
+    return max(siege.growth() - OTHERS, 0) / count / KIB
+
+
+def test_a_partial_head_costs_no_more_than_the_head(tmp_path: Path) -> None:
+    """limit-head-size, and an eighth for the buffer's growth."""
+    with under_siege(tmp_path, *SHORT, growth=24) as siege:
+        tally = siege.attack("held-heads", 400, LONGEST, comes_again=False)
+        assert tally["408"] == 400, tally
+        assert per_connection(siege, 400) < 32 * 9 / 8 + 4
+
+
+def test_a_partial_body_costs_no_more_than_the_body(tmp_path: Path) -> None:
+    """limit-body-size, and an eighth for the buffer's growth; and it is given back."""
+    with under_siege(tmp_path, *SHORT, "--limit-body-size", "1m", growth=64) as siege:
+        tally = siege.attack("held-pieces", 40, LONGEST, comes_again=False)
+        assert tally["408"] == 40, tally
+        assert per_connection(siege, 40) < KIB * 9 / 8 + 64
+        assert siege.growth_now() < 4 * MIB
+
+
+def test_a_body_above_the_limit_costs_nothing(tmp_path: Path) -> None:
+    with under_siege(tmp_path, *SHORT, "--limit-body-size", "1m", growth=4) as siege:
+        tally = siege.attack("held-uploads", 20, LONGEST, comes_again=False)
+        assert tally["413"] + tally["reset"] >= 20, tally
+
+
+def test_what_comes_ahead_of_its_turn_is_bounded(tmp_path: Path) -> None:
+    """While a request is worked on, no more is read than the high-water mark and one read beyond it."""
+    with under_siege(tmp_path, *SHORT, growth=24) as siege:
+        tally = siege.attack("ahead", 100, LATER / 2)
+        assert tally["there"] == 100, tally
+        assert per_connection(siege, 100) < (64 + 64) * 9 / 8 + 16
+
+
+def test_answers_that_nobody_reads_are_bounded(tmp_path: Path) -> None:
+    """Of 5,000 requests sent at once so many are answered that the kernel is full, and one read of them is kept."""
+    with under_siege(tmp_path, *SHORT, growth=24) as siege:
+        tally = siege.attack("pipelines", 100, LONGEST, comes_again=False)
+        assert tally["reset"] == 100, tally
+        assert per_connection(siege, 100) < (64 + 64) * 9 / 8 + 16
