@@ -16,6 +16,10 @@ KEPT = 2  # connections kept alive; every third request comes on a new one
 HELLO = b"\r\n\r\nHello"
 
 
+class ClosedMeanwhile(Exception):
+    """A connection kept alive was closed before anything was answered on it: its server had a use for the place."""
+
+
 @dataclass
 class Report:
     """`latencies`: milliseconds of each request that was answered rightly; `failures`: what became of the others."""
@@ -47,19 +51,29 @@ class Report:
 
 def ask(sock: socket.socket) -> None:
     """One request and its whole answer; RuntimeError if that is not the right one."""
-    sock.sendall(REQUEST)
     answer = b""
-    while not answer.endswith(HELLO):
+    try:
+        sock.sendall(REQUEST)
+        answer = sock.recv(4096)
+    except ConnectionError as error:
+        raise ClosedMeanwhile from error
+    if not answer:
+        raise ClosedMeanwhile
+    while answer.startswith(b"HTTP/1.1 200"[: len(answer)]):
+        if answer.endswith(HELLO):
+            return
         piece = sock.recv(4096)
+        if not piece:
+            break
         answer += piece
-        if not piece or not answer.startswith(b"HTTP/1.1 200"[: len(answer)]):
-            raise RuntimeError(f"not the answer: {answer[:200]!r}")
+    raise RuntimeError(f"not the answer: {answer[:200]!r}")
 
 
 def accompany(port: int, is_over: Callable[[], bool], pause: float = 0.001, address: str = HOST) -> Report:
     """Ask one thing after the other, on connections kept alive and on new ones, until it is over.
 
-    `pause`: seconds between two requests; `address`: where the client comes from.
+    `pause`: seconds between two requests; `address`: where the client comes from. Where a connection that was kept
+    alive is closed meanwhile, it asks again on a new one, once, as browsers do (RFC 9112 9.3.1).
     """
     report = Report()
     kept: dict[int, socket.socket] = {}
@@ -74,17 +88,27 @@ def accompany(port: int, is_over: Callable[[], bool], pause: float = 0.001, addr
                     with connect(port, address) as fresh:
                         ask(fresh)
                 else:
-                    if place not in kept:
-                        kept[place] = stack.enter_context(connect(port, address))
-                    ask(kept[place])
+                    ask_on_kept(kept, place, lambda: stack.enter_context(connect(port, address)))
                 report.latencies.append((time.perf_counter() - began) * 1000)
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ClosedMeanwhile) as error:
                 where = "new" if place == KEPT else "kept"
                 report.failures.append(f"{type(error).__name__}: {error} (on a connection {where})")
                 if place in kept:
                     kept.pop(place).close()
             time.sleep(pause)
     return report
+
+
+def ask_on_kept(kept: dict[int, socket.socket], place: int, reconnect: Callable[[], socket.socket]) -> None:
+    """Ask on the connection of `place`, or, where there is none or it was closed, on a new one that takes its place."""
+    if place in kept:
+        try:
+            ask(kept[place])
+            return
+        except ClosedMeanwhile:
+            kept.pop(place).close()
+    kept[place] = reconnect()
+    ask(kept[place])
 
 
 def connect(port: int, address: str) -> socket.socket:

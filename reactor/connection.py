@@ -140,7 +140,7 @@ class Connection(Dialogue):
             self._at = 0
         if not is_behind and (outbox.size or outbox.source is not None) and not self._flush():
             return
-        if has_more and not outbox.size and outbox.source is None:
+        if has_more and (self._exchange is not None or (not outbox.size and outbox.source is None)):
             self._put_off()
         self._settle()
 
@@ -288,8 +288,13 @@ class Connection(Dialogue):
         else:
             self.close()
 
+    @property
+    def is_spare(self) -> bool:
+        """Whether it has been served and nothing is going on: it may be retired where others need its place."""
+        return self.state is IDLE and self._served > 0
+
     def retire(self) -> None:
-        """The server stops: leave now if nothing is going on, else when it is done."""
+        """Leave now if nothing is going on, and else, where the server stops, when that is done."""
         if self.state is IDLE:
             self._on_readable(READ)
             if self.state is IDLE:

@@ -24,6 +24,7 @@ from .upgrade import ConnectionLink, is_asked_for
 log = logging.getLogger("reactor")
 
 PIPELINE = 16  # requests of one connection answered in one turn; then others have theirs
+STEPS = 1500  # of reading a chunked body, for the same reason: a chunk takes three, and may carry one byte
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
 PROMISES = 5  # Laters answered with Laters, one after the other; two that are each other's answer would never end
 
@@ -67,7 +68,7 @@ class Dialogue:
             exchange = self._exchange
             if exchange is not None:
                 if not self._feed(exchange):
-                    return False
+                    return exchange.has_more
             elif self._protocol is not None:
                 return self._feed_protocol(self._protocol)
             elif self._is_closing:
@@ -145,7 +146,7 @@ class Dialogue:
             self._exchange = None
             return True
         if not decoder.is_complete:
-            self._at += decoder.feed(self._inbox, self._at)
+            self._at += decoder.feed(self._inbox, self._at, STEPS)
             payload = decoder.take()
             if payload:
                 self._received += len(payload)

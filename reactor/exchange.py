@@ -36,6 +36,11 @@ class Exchange:
         """Whether the next bytes belong to its body and may be taken now."""
         return self.later is None and self.decoder is not None and not self.decoder.is_complete
 
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes of its body are here that were not looked at for the others' sake."""
+        return self.later is None and self.decoder is not None and self.decoder.has_more
+
     def expect_body(self, sink: BodySink, limit: int) -> None:
         """Send the body to `sink`; ProtocolError 413 where it is known to be larger than `limit` (bytes, 0: none)."""
         length = self.request.preamble.length

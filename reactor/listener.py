@@ -1,7 +1,8 @@
 """Listeners: accept in bursts, pause where there is no room, never spin.
 
-Law: a listener that cannot accept is not watched; the kernel queues meanwhile. Room comes back with a closed
-connection, or, where the descriptors ran out, with the next tick.
+Law: a listener that cannot accept is not watched; the kernel queues meanwhile. Where all places are taken, the
+connections that have been idle for longest make room. Else room comes back with a closed connection, and is looked for
+with every tick.
 """
 
 import errno
@@ -37,14 +38,15 @@ class Listener:
         self._limit = service.settings.connection_limit()
         self._watched = 0
         self._has_complained = False
+        self._is_closed = False
         self.is_exhausted = False
 
     def fileno(self) -> int:
         return self.endpoint.sock.fileno()
 
     def resume(self) -> None:
-        """Accept, if there is room."""
-        if self._watched or not self._has_room():
+        """Accept; whether there is room will show when somebody comes."""
+        if self._watched or self._is_closed:
             return
         try:
             self._service.reactor.watch(self, READ, self._on_readable)
@@ -71,7 +73,8 @@ class Listener:
     def close(self) -> None:
         """Accept no more, ever."""
         self.pause()
-        self.is_exhausted = False  # no tick is to resume it
+        self._is_closed = True
+        self.is_exhausted = False
         self.endpoint.close()
 
     def _has_room(self) -> bool:
@@ -82,9 +85,10 @@ class Listener:
 
     def _accept(self, count: int, is_limited: bool) -> bool:
         """Accept up to `count` connections, and no more than there is room for; True: there may be others."""
-        for _ in range(count):
+        for number in range(count):
             if is_limited and not self._has_room():
-                self.pause()
+                if not number:  # somebody waits; behind others, that will show in the next turn
+                    self._pause_for_room()
                 return False
             try:
                 sock, address = self.endpoint.sock.accept()
@@ -126,8 +130,17 @@ class Listener:
             pass  # it has gone, or does not listen
         transport.close()
 
-    def _exhausted(self, error: OSError) -> None:
+    def _pause_for_room(self) -> None:
+        """Accept no more before there is room; and make some, when all who are ready in this turn have been heard."""
         self.pause()
+        self._service.reactor.call_soon(self._make_room)
+
+    def _make_room(self) -> None:
+        if not self._watched and not self._is_closed:  # else there is room again
+            self._service.make_room()
+
+    def _exhausted(self, error: OSError) -> None:
+        self._pause_for_room()
         if not self._has_complained:
             self._has_complained = True
             log.error("cannot accept on %s: %s; trying again every second", self.endpoint.url, error.strerror)

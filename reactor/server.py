@@ -211,8 +211,7 @@ class Server:
     def _after_tick(self) -> None:
         self.service.sweep()
         for listener in self._listeners:
-            if listener.is_exhausted:
-                listener.resume()
+            listener.resume()
         if self._drain_until is not None and self.reactor.now >= self._drain_until:
             log.warning("%s not done in time; reset", connections(self.service.connections))
             self.abort()
@@ -232,8 +231,7 @@ class Server:
                 self.reactor.stop()
             return
         for listener in self._listeners:
-            if not listener.is_exhausted:
-                listener.resume()
+            listener.resume()
 
     def _catch_signals(self) -> Callable[[], None]:
         """Let TERM, INT and HUP drain, a second INT stop at once; returns what undoes it. Elsewhere than in the

@@ -5,6 +5,8 @@ Law: it decides nothing about a connection; it counts, and keeps what would else
 
 import logging
 from collections.abc import Callable
+from heapq import nsmallest
+from operator import attrgetter
 from time import gmtime, time
 from typing import Any, Protocol
 
@@ -24,6 +26,8 @@ class Member(Protocol):
     deadline: float
     origin: Origin
 
+    @property
+    def is_spare(self) -> bool: ...
     def expire(self) -> None: ...
     def retire(self) -> None: ...
     def close(self) -> None: ...
@@ -94,6 +98,13 @@ class Service:
                 self.clients[address[0]] = left
         if self.on_room is not None:
             self.on_room()
+
+    def make_room(self) -> None:
+        """Retire some of the connections that have been idle for longest, if any are: `on_room` is called then."""
+        spare = [each for each in self.connections if each.is_spare]
+        # nginx's numbers: so many that they need not be looked for again with the next client, and no more.
+        for connection in nsmallest(min(len(spare) // 8, 32) or 1, spare, key=attrgetter("deadline")):
+            connection.retire()
 
     def sweep(self) -> None:
         """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""

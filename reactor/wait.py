@@ -13,14 +13,15 @@ from .state import BODY, HEAD, IDLE, LINGER, NEW, OWING, WORK, State
 class Wait:
     """Moments are seconds on the reactor's clock; `done` is a count of bytes that only grows."""
 
-    __slots__ = ("_began", "_done", "_interrupted", "_left", "_moved", "_seen", "_served")
+    __slots__ = ("_began", "_interrupted", "_left", "_moved", "_seen", "_served")
 
     def __init__(self, now: float) -> None:
-        self._began = now  # the wait; of an upgraded protocol, the peer's silence
-        self._moved = now  # when bytes last came or went
+        # When the wait began; of an upgraded protocol, its peer's silence. Where bytes buy time, the moment up to which
+        # they have paid.
+        self._began = now
+        self._moved = now  # when bytes of an upgraded protocol last left
         self._left = now  # when WORK interrupted
-        self._done = 0  # bytes that had come or gone when it began
-        self._seen = 0  # and when they last did
+        self._seen = 0  # bytes that had come or gone when we last looked
         self._served = 0  # requests that had been taken then
         self._interrupted = NEW  # what WORK interrupted
 
@@ -35,10 +36,9 @@ class Wait:
             self._interrupted, self._left = former, now
         elif former is WORK and state is self._interrupted and served == self._served:
             self._began += now - self._left
-            self._moved += now - self._left
         else:
             self._began = self._moved = now
-            self._served, self._done, self._seen = served, done, done
+            self._served, self._seen = served, done
 
     def heard(self, now: float) -> None:
         """Bytes for an upgraded protocol came: its peer's silence begins anew."""
@@ -54,11 +54,13 @@ class Wait:
             return self._began + (settings.timeout_linger or inf)
         timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
         if done != self._seen:  # else somebody spoke, and nothing of what we wait for came or went
-            self._moved, self._seen = now, done
-        if not settings.least_rate:
-            return self._moved + timeout
-        # Each byte buys time, at the least rate; and a pause is never longer than the timeout.
-        return min(self._moved, self._began + (done - self._done) / settings.least_rate) + timeout
+            if settings.least_rate:
+                # A byte pays for its share of a second that has gone by, and for none to come: a burst buys no pause.
+                self._began = min(self._began + (done - self._seen) / settings.least_rate, now)
+            else:
+                self._began = now
+            self._seen = done
+        return self._began + timeout
 
     def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, sent: int) -> float:
         """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long."""

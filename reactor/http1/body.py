@@ -29,6 +29,7 @@ class LengthBody:
     __slots__ = ("_left", "_payload")
 
     trailers: Headers | None = None
+    has_more = False
 
     def __init__(self, length: int) -> None:
         self._left = length
@@ -42,7 +43,7 @@ class LengthBody:
         """Whether what is still to come is at most `limit` bytes (0: any number)."""
         return not limit or self._left <= limit
 
-    def feed(self, data: bytes | bytearray, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int, _steps: int = 0) -> int:
         """Take what belongs to the body from `data[start:]`; returns how many bytes that was."""
         end = start + self._left
         # Copied once at most: a slice that is all of some bytes is those bytes, one of a bytearray would be two copies.
@@ -61,10 +62,12 @@ class ChunkedBody:
     """A body in the chunked transfer coding (RFC 9112 7.1), of at most `limit` bytes of payload; 0: no limit.
 
     `trailers` is None, or the fields behind the last chunk once the body is complete: never part of the
-    headers. Raises ProtocolError from `feed`: 400 for any deviation, 413 above the limit.
+    headers. `has_more`: the last `feed` stopped at its share of the work, and not for want of bytes. Raises
+    ProtocolError from `feed`: 400 for any deviation, 413 above the limit.
     """
 
-    __slots__ = ("_extensions", "_left", "_limit", "_next", "_pieces", "_scanned", "_total", "trailers")
+    __slots__ = ("_extensions", "_left", "_limit", "_next", "_pieces", "_scanned", "_total", "has_more",
+                 "trailers")  # fmt: skip
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -75,6 +78,7 @@ class ChunkedBody:
         self._pieces: list[bytes] = []
         self._next: _Step = ChunkedBody._size_line  # a plain function: a bound method would be a cycle
         self.trailers: Headers | None = None
+        self.has_more = False
 
     @property
     def is_complete(self) -> bool:
@@ -85,14 +89,20 @@ class ChunkedBody:
         self._limit = self._total - self._left + limit if limit else 0
         return not limit or self._left <= limit
 
-    def feed(self, data: bytes | bytearray, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int, steps: int = 0) -> int:
         """Take what belongs to the body from `data[start:]`; returns how many bytes that was.
 
-        The rest is the beginning of a line: feed it again with what comes behind it.
+        The rest is the beginning of a line: feed it again with what comes behind it. Or, with `has_more`, it is what
+        `steps` were not enough for (a chunk takes three; 0: any number): feed it again when others had their turn.
         """
         at = start
         while (step := self._next(self, data, at)) > 0:
             at += step
+            steps -= 1
+            if not steps:
+                self.has_more = True
+                return at - start
+        self.has_more = False
         return at - start
 
     def take(self) -> bytes:

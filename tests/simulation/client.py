@@ -332,6 +332,8 @@ class Client:
         if stream.has_ended or now >= self.drained_at:
             return
         timeout = settings.timeout_keep_alive if self.answered else settings.timeout_header
+        if self.answered and self._kernel.is_crowded():
+            timeout = EARLY  # somebody else had need of its place
         if ask is not None and here > self._ends[self.answered] - ask.size and not stream.was_put_off:
             self.fail(f"closed, and {ask.kind} {ask.token} had begun")
         if not timeout or now < self._answered_at + timeout - EARLY:

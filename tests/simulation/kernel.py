@@ -68,7 +68,8 @@ class Kernel:
     """Attributes: `now` (seconds), `random`, `weather`, `moved` (counts what happened), `descriptors` (the open ones),
     `limit` (how many there may be), `trace` (a list of lines, or None), `on_turn` (called between turns), `on_awake`
     (when the selector has looked, and the server has not: what happens now it does not know), `starved_at` (when
-    accepting or watching last failed: it is tried again with a tick), `failures`.
+    accepting or watching last failed: it is tried again with a tick), `is_crowded` (whether all places are taken),
+    `failures`.
     """
 
     def __init__(self, random: Random, weather: Weather, trace: list[str] | None = None) -> None:
@@ -81,6 +82,7 @@ class Kernel:
         self.trace = trace
         self.on_turn: Action = lambda: None
         self.on_awake: Action = lambda: None
+        self.is_crowded: Callable[[], bool] = lambda: False
         self.thread = LOOP
         self.starved_at = 0.0
         self.failures: list[Failure] = []

@@ -6,7 +6,6 @@ import re
 import weakref
 from functools import partial
 from io import StringIO
-from math import inf
 from random import Random
 from typing import Any
 from unittest import mock
@@ -79,6 +78,7 @@ class World:
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
                 kernel.on_turn = self._check
+                kernel.is_crowded = self._is_crowded
                 kernel.on_awake = lambda: self._random.choice(list(self.clients.values())).hurry()
                 kernel.in_thread(self._random.choice((3.0, 20.0, 60.0, 200.0)), self._stop)
                 self.server.run()
@@ -119,6 +119,11 @@ class World:
             client.drained_at = self.kernel.now
         self.server.stop()
 
+    def _is_crowded(self) -> bool:
+        limit, kernel = self.settings.limit_connections, self.kernel
+        is_full = 0 < limit <= len(self.server.service.connections)
+        return is_full or len(kernel.descriptors) >= kernel.limit or kernel.starved_at == kernel.now
+
     def _on_dispatch(self, when: str, token: str) -> None:
         if token == "smuggled":
             self.kernel.fail("what stands behind a refused request was taken for one")
@@ -158,9 +163,7 @@ class World:
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         if len(registered) != 1 + watched + listening:
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
-        is_room = len(kernel.descriptors) < kernel.limit and len(service.connections) < (
-            self.settings.limit_connections if self.settings.limit_connections > 0 else inf
-        )
+        is_room = not self._is_crowded() or any(each.is_spare for each in service.connections)
         for client in self.clients.values():
             client.check(client.stream in writing)
             client.check_queue(is_room)
