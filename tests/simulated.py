@@ -252,8 +252,8 @@ class World:
 
     def _movement(self) -> object:
         transport, connection = self.transport, self.connection
-        return (transport.received, len(transport.sent), connection.state, transport.is_open, transport.has_shut,
-                connection._has_said_goodbye, len(transport.faults))  # fmt: skip
+        return (transport.received, len(connection._inbox), len(transport.sent), connection.state, transport.is_open,
+                transport.has_shut, connection._has_said_goodbye, len(transport.faults))  # fmt: skip
 
 
 def head(line: str, *fields: str) -> bytes:

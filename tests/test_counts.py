@@ -17,6 +17,7 @@ import pytest
 
 from handlers import hello
 from reactor.connection import Connection
+from reactor.dialogue import STEPS
 from reactor.http1.request import Origin
 from reactor.http1.response import Response
 from reactor.loop import READ, Reactor
@@ -276,3 +277,31 @@ def test_what_is_owed_is_copied_once_at_most() -> None:
         assert isinstance(pieces[-1], memoryview)
         assert pieces[-1].obj is BIG
         world.take(1000)
+
+
+def test_what_one_connection_may_ask_for_in_a_turn_is_bounded() -> None:
+    """For tiny chunks as for pipelined requests: others have their turn."""
+
+    def calls_of_a_turn(world: World, data: bytes) -> int:
+        count = 0
+
+        def counted(_frame: FrameType, event: str, _argument: Any) -> None:
+            nonlocal count
+            count += event == "call"
+
+        world.transport.feed(data)
+        sys.setprofile(counted)
+        try:
+            world.reactor.turn()
+        finally:
+            sys.setprofile(None)
+        return count
+
+    requests = World()
+    assert calls_of_a_turn(requests, get("/hello") * 2000) < 2000
+    chunks = World()
+    chunks.arrive(head("POST /echo", "Transfer-Encoding: chunked"))
+    assert calls_of_a_turn(chunks, b"1\r\nx\r\n" * 10_000) < 2 * STEPS + 200
+    chunks.run()
+    chunks.arrive(b"0\r\n\r\n")
+    assert chunks.handler.bodies == [b"x" * 10_000]

@@ -106,6 +106,17 @@ def test_a_body_at_the_least_rate_has_all_the_time_it_takes() -> None:
     assert world.statuses == [200]
 
 
+def test_a_burst_of_a_body_buys_no_time_for_what_trickles_behind_it() -> None:
+    world = World()
+    world.arrive(head("POST /echo", "Content-Length: 1000000"), b"x" * 500_000)
+    for seconds in range(20, 70, 20):
+        assert world.state == "BODY"
+        world.at(seconds)
+        world.arrive(b"x")
+    world.at(61)
+    assert world.statuses == [408]
+
+
 def test_without_a_least_rate_a_byte_now_and_then_is_progress() -> None:
     world = World(least_rate=0)
     world.arrive(post("/echo", b"x" * 20)[:-20])

@@ -13,8 +13,8 @@ import re
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 TOKEN = re.compile(_TOKEN)
 
-# field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB               RFC 9110 5.5
-_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
+# field-value = *field-content, of SP and VCHAR, HTAB, obs-text (%x80-FF)               RFC 9110 5.5
+_VALUE = rb"[ -~\t\x80-\xff]*+"
 VALUE = re.compile(_VALUE)
 
 # field-line = field-name ":" OWS field-value OWS; obs-fold is not among what we take   RFC 9112 5
@@ -33,6 +33,7 @@ VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 # What no head may contain, wherever the head is cut: a control byte but HTAB, a bare LF, a bare CR. A match ends
 # behind the byte that shows it.
 HEAD_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]")
+HARMLESS = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])  # what is no fault by itself
 
 # IPv6address; where "::" stands for n to 7 - n pieces less, h16 on its left and on its right   RFC 3986 3.2.2
 _H16 = rb"[0-9A-Fa-f]{1,4}+"

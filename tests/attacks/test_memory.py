@@ -1,11 +1,17 @@
 """What hostile clients can make the server hold in memory, measured: the bounds are those that the settings promise."""
 
+import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loadtest.attack_target import LATER
+from reactor import Response, Server
 
+from ..simulated import get
+from ..wire import connect
 from .siege import MIB, SHORT, Siege, under_siege
 
 pytestmark = pytest.mark.attack
@@ -57,3 +63,15 @@ def test_answers_that_nobody_reads_are_bounded(tmp_path: Path) -> None:
         tally = siege.attack("pipelines", 100, LONGEST, comes_again=False)
         assert tally["reset"] == 100, tally
         assert per_connection(siege, 100) < (64 + 64) * 9 / 8 + 16
+
+
+def test_the_kernel_takes_no_large_answer_for_a_client_that_reads_nothing() -> None:
+    """Else it takes what its buffers grow to, megabytes for each, copied within one turn."""
+    with Server(lambda request: Response(200, bytes(4 * MIB)), "127.0.0.1:0") as server:
+        port = server.endpoints[0].sock.getsockname()[1]
+        with closing(connect(port, receive_buffer=1)) as sock:
+            sock.sendall(get("/"))
+            sock.recv(1)
+            time.sleep(0.5)
+            connections: list[Any] = list(server.service.connections)
+            assert connections[0]._outbox.sent < MIB // 2

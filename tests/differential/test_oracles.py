@@ -15,7 +15,7 @@ CHUNKED = (
     b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n2;x\r\nhe\r\n3\r\nllo\r\n0\r\nX: y \r\n\r\n"
 )
 CLOSE = b"GET /d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-CONNECT = b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+CONNECT = b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"
 UPGRADE = b"POST /e HTTP/1.1\r\nUPGRADE: x\r\nHost: a\r\nConnection: upgrade\r\nContent-Length: 13\r\n\r\n"
 
 HOST = (b"host", b"a")
@@ -24,7 +24,7 @@ SAID_GET = Said(b"GET", b"/", b"HTTP/1.1", [HOST])
 SAID_POST = Said(b"POST", b"/b", b"HTTP/1.1", [HOST, LENGTH], b"hello")
 SAID_CHUNKED = Said(b"POST", b"/c", b"HTTP/1.1", [HOST, (b"transfer-encoding", b"chunked")], b"hello", [(b"x", b"y")])
 SAID_CLOSE = Said(b"GET", b"/d", b"HTTP/1.1", [HOST, (b"connection", b"close")])
-SAID_CONNECT = Said(b"CONNECT", b"a:1", b"HTTP/1.1", [HOST, LENGTH])
+SAID_CONNECT = Said(b"CONNECT", b"a:1", b"HTTP/1.1", [HOST])
 SAID_UPGRADE = Said(
     b"POST",
     b"/e",

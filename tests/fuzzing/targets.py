@@ -148,6 +148,8 @@ class Complaints(logging.Handler):
 class Beasts(Zoo):
     """The zoo, with smaller animals: nothing in it takes long."""
 
+    takes_connect = True
+
     def __call__(self, request: Any) -> Any:
         if request.path == "/big":
             return Response(200, FILE)

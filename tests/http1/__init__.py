@@ -1,3 +1,3 @@
 """The protocol core's tests: one file for each of its files, which that file alone covers to 100 % of its branches, and
-four that look across all of it: every cut, properties, work counted, an oracle.
+some that look across all of it: every cut, properties. Other parsers are asked in `tests/differential/`.
 """

@@ -1,7 +1,7 @@
 """What clients send, rightly and wrongly: the samples that several tests share, and the way to read a stream of them.
 
 A bad sample has a name, the bytes and the status of the refusal. Those whose name h11, our oracle, takes as
-requests are listed with the reason in `test_oracle.py`.
+requests are listed with the reason in `tests/differential/stricter.py`.
 """
 
 from collections.abc import Iterable

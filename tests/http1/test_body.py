@@ -154,6 +154,25 @@ def test_a_bound_counts_from_where_the_body_stands() -> None:
 # Trailers.
 
 
+def test_its_share_of_the_work_is_bounded_and_the_rest_is_still_there() -> None:
+    body = ChunkedBody(0)
+    stream = b"1\r\nx\r\n" * 100 + b"0\r\n\r\n"
+    at, turns = 0, 0
+    while not body.is_complete:
+        at += body.feed(stream, at, 30)
+        turns += 1
+        assert body.has_more != body.is_complete
+    assert at == len(stream)
+    assert turns == 11
+    assert body.take() == b"x" * 100
+
+
+def test_want_of_bytes_is_no_share() -> None:
+    body = ChunkedBody(0)
+    assert body.feed(b"1\r\nx\r\n1", 0, 30) == 6
+    assert not body.has_more
+
+
 def test_trailers_are_fields() -> None:
     body = chunks(b"0\r\nX-Sum: 1 \r\nx-sum: 2\r\n\r\n")
     assert body.is_complete

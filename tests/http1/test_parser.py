@@ -3,7 +3,8 @@
 import pytest
 
 from reactor.http1.errors import ProtocolError
-from reactor.http1.parser import BLANK_LINES, HeadParser, skip_blank_lines
+from reactor.http1.grammar import HEAD_FAULT
+from reactor.http1.parser import BLANK_LINES, HeadParser, is_harmless, skip_blank_lines
 from reactor.http1.request import HeadLimits, Origin, Request
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -169,3 +170,11 @@ def test_the_absolute_form() -> None:
     assert refusal(data.replace(b"http:", b"ftp:")).startswith("400: the target is neither")
     assert refusal(data.replace(b"b:1", b"u@b")).startswith("400: the target's authority")
     assert refusal(data.replace(b"Host: a", b"Host:")).startswith("400: an empty Host")
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_what_is_harmless_has_no_fault(byte: int) -> None:
+    """The quick look and the thorough one agree, except where a piece begins or ends in the middle of a CRLF."""
+    for text in (b"a%bb\r\n", b"a\r%bb\r\n", b"a%b\nb\r\n", b"%b\r\n", b"\r\n%b\r\n"):
+        data = text.replace(b"%b", bytes([byte]))
+        assert is_harmless(data, 0, len(data)) == (HEAD_FAULT.search(data) is None), data
