@@ -111,7 +111,7 @@ class Connection(Dialogue):
             self._quietly(waiting.say_goodbye)
         if exchange is not None and exchange.later is not None:
             self._quietly(exchange.later.say_goodbye)
-        elif exchange is not None:
+        elif exchange is not None and not exchange.has_more:
             self._exchange = None  # a body that ends before its end
             self._quietly(exchange.abandon)
             self._is_closing = True

@@ -18,7 +18,7 @@ from reactor.answers import Link
 from reactor.listener import BURST, Listener
 from reactor.loop import READ
 
-from .simulated import HELLO, START, TOY, World, answer, get, post
+from .simulated import HELLO, START, TOY, World, answer, get, head, post
 from .wire import connect, read_response
 from .zoo import Toy, Zoo
 
@@ -499,3 +499,23 @@ def test_a_protocol_that_was_quiet_for_long_has_the_whole_time_for_what_it_says_
     assert world.state == "UPGRADED"
     world.at(16)
     assert "toy closed" in world.handler.events
+
+
+def test_a_body_that_was_here_before_the_goodbye_is_answered_whatever_share_of_it_was_read() -> None:
+    world = World()
+    world.transport.feed(head("POST /echo", "Transfer-Encoding: chunked") + b"1\r\nx\r\n" * 2000 + b"0\r\n\r\n")
+    world.transport.end()
+    world.run()
+    assert world.handler.bodies == [b"x" * 2000]
+    assert world.statuses == [200]
+    world.assert_released()
+
+
+def test_a_body_that_is_not_all_here_before_the_goodbye_is_not_answered() -> None:
+    world = World()
+    world.transport.feed(head("POST /sink", "Transfer-Encoding: chunked") + b"1\r\nx\r\n" * 2000)
+    world.transport.end()
+    world.run()
+    assert world.statuses == []
+    assert world.handler.events == ["sink open", "sink aborted"]
+    world.assert_released()

@@ -8,6 +8,7 @@ a time: else that is a failure.
 import io
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from reactor.answers import Answer, Later, Link, Upgrade, UpgradedProtocol
@@ -160,6 +161,15 @@ class Application:
             self._kernel.in_thread(self._random.choice((0.001, 0.4, 2.0, 12.0)), keep)
         return later
 
+    def put_off(self, action: Callable[[], None]) -> None:
+        """Do it now, or have another thread ask for it later."""
+        assert self.reactor is not None
+        if self._random.random() < 0.7:
+            action()
+            return
+        ask = partial(self.reactor.call_from_outside, action)
+        self._kernel.in_thread(self._random.choice((0.0, 0.4, 7.0, 12.0)), ask)
+
     def pieces(self, kind: str, token: str) -> "Pieces":
         return Pieces(self, kind, token)
 
@@ -253,7 +263,7 @@ class Sink:
 
 
 class Toy(UpgradedProtocol):
-    """Echoes."""
+    """Echoes, at once or when it pleases."""
 
     timeout = PROTOCOL_TIMEOUT
 
@@ -262,15 +272,23 @@ class Toy(UpgradedProtocol):
         self._token = token
         self._name = ""
         self._link: Link | None = None
+        self._held = b""  # to be echoed
 
     def on_connect(self, link: Link) -> None:
         self._name = self._application.opened("the protocol", self._token)
         self._link = link
 
     def feed(self, data: bytes) -> None:
+        self._application.touch(self._token)
+        is_holding, self._held = bool(self._held), self._held + data
+        if not is_holding:
+            self._application.put_off(self._echo)
+
+    def _echo(self) -> None:
         assert self._link is not None
         self._application.touch(self._token)
-        self._link.send(data)
+        held, self._held = self._held, b""
+        self._link.send(held)
 
     def on_shutdown(self) -> None:
         assert self._link is not None

@@ -356,15 +356,17 @@ class Client:
             return
         if self._reader.is_upgraded and self.stream.has_ended:
             return
-        # The 101 may stand behind answers that have not left yet.
-        is_upgraded = self._reader.is_upgraded or any(
-            f"the protocol of {self.name}r" in name for name in self._application.open
-        )
-        if is_upgraded and now >= self._heard_at + PROTOCOL_TIMEOUT - EARLY:
+        if self._is_upgraded() and now >= self._heard_at + PROTOCOL_TIMEOUT - EARLY:
             return
         if self.stream.was_put_off:
             return
         self.fail(f"reset without a reason, at {ask and ask.kind} {ask and ask.token}")
+
+    def _is_upgraded(self) -> bool:
+        """Whether another protocol is spoken, though the 101 may stand behind answers that have not left yet."""
+        return self._reader.is_upgraded or any(
+            name.startswith(f"the protocol of {self.name}r") for name in self._application.open
+        )
 
     def check(self, is_writing: bool) -> None:
         """After every turn: has the server let a deadline pass, or forgotten us? `is_writing`: it waits for room."""
@@ -382,7 +384,7 @@ class Client:
             self._owed_since = inf
         elif self._owed_since == inf:
             self._owed_since, self._owed_from = now, self._written
-        elif settings.timeout_write and not self._reader.is_upgraded:
+        elif settings.timeout_write and not self._is_upgraded():
             bought = (self._written - self._owed_from) / settings.least_rate if settings.least_rate else inf
             due = min(self._owed_since + bought, max(self._touched, self._owed_since)) + settings.timeout_write
             if now > due + SLACK:

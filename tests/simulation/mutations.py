@@ -84,8 +84,8 @@ MUTATIONS = [
     Mutation(
         "requests that are here and not looked at are forgotten",
         "connection.py",
-        "if has_more and not outbox.size",
-        "if False and not outbox.size",
+        "if has_more and (self._exchange",
+        "if False and (self._exchange",
     ),
     # Deadlines.
     Mutation(
@@ -109,8 +109,8 @@ MUTATIONS = [
     Mutation(
         "no deadline for what is owed",
         "wait.py",
-        "min(self._moved, self._began + (done - self._done) / settings.least_rate) + timeout",
-        "inf",
+        "return self._began + timeout\n",
+        "return inf\n",
     ),
     Mutation("a pause of ours is not taken off the peer's time", "wait.py", "self._began += now - self._left", "pass"),
     Mutation(
@@ -248,28 +248,47 @@ MUTATIONS = [
     ),
     # Accepting and stopping.
     Mutation(
-        "accept spins when the descriptors are used up",
+        "accept spins when there is no room",
         "listener.py",
-        "self.pause()\n        if not self._has_complained",
-        "if not self._has_complained",
+        "        self.pause()\n        self._service.reactor.call_soon(self._make_room)",
+        "        self._service.reactor.call_soon(self._make_room)",
     ),
     Mutation(
-        "accepting is never resumed",
+        "a connection that closes makes no room",
         "server.py",
-        "if not listener.is_exhausted:\n                listener.resume()",
-        "pass",
+        "        for listener in self._listeners:\n            listener.resume()\n\n    def _catch",
+        "\n    def _catch",
     ),
     Mutation(
         "after the descriptors ran out, nobody is accepted",
         "server.py",
-        "if listener.is_exhausted:\n                listener.resume()",
-        "pass",
+        "            listener.resume()\n        if self._drain_until",
+        "            pass\n        if self._drain_until",
     ),
     Mutation(
         "one more than the limit",
         "listener.py",
         "len(self._service.connections) < self._limit",
         "len(self._service.connections) <= self._limit",
+    ),
+    Mutation(
+        "bytes of a body that were left for another turn are forgotten",
+        "exchange.py",
+        "return self.later is None and self.decoder is not None and self.decoder.has_more",
+        "return False",
+    ),
+    Mutation("idle connections make no room", "service.py", "            connection.retire()\n", "            pass\n"),
+    Mutation(
+        "room is made at the cost of somebody who has not been served",
+        "connection.py",
+        "return self.state is IDLE and self._served > 0",
+        "return self.state is IDLE",
+    ),
+    Mutation(
+        "what an upgraded protocol owes is counted from what it sent before",
+        "wait.py",
+        "self._seen = -1  # with",
+        "pass  # with",
     ),
     Mutation(
         "a stop resets who waits in the queue",

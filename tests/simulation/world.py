@@ -148,7 +148,8 @@ class World:
                 kernel.fail(f"a connection in {connection.state.name} has descriptor {fd} and is kept")
             events = wanted(connection)
             key = registered.get(fd)
-            if (key.events if key else 0) != events:
+            # One that is put off comes back by itself, and will say then what it waits for.
+            if (key.events if key else 0) != events and not connection._is_put_off:
                 kernel.fail(f"in {connection.state.name} it is watched for {key and key.events}, and wants {events}")
             if key is not None:
                 watched += 1
@@ -163,6 +164,9 @@ class World:
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         if len(registered) != 1 + watched + listening:
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
+        limit = self.settings.limit_connections
+        if 0 < limit < len(service.connections) and not service.is_draining:
+            kernel.fail(f"{len(service.connections)} connections, and the limit is {limit}")
         is_room = not self._is_crowded() or any(each.is_spare for each in service.connections)
         for client in self.clients.values():
             client.check(client.stream in writing)
