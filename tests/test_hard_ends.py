@@ -151,10 +151,13 @@ def test_a_handler_that_exits_ends_its_answer_and_not_the_server(
     assert "SystemExit" in caplog.text
 
 
-def test_a_connect_whose_body_is_malformed_is_refused_in_words() -> None:
+@pytest.mark.parametrize("field", [b"Transfer-Encoding: chunked", b"Content-Length: 5"])
+def test_a_connect_with_a_body_is_refused_whoever_takes_it(field: bytes) -> None:
     world = World()
-    world.arrive(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-    assert world.statuses == [501]
+    world.service.takes_connect = True
+    world.arrive(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n", b"hello")
+    assert world.statuses == [400]
+    assert world.handler.order == []
 
 
 def test_a_file_that_was_closed_breaks_off_visibly(caplog: pytest.LogCaptureFixture) -> None:
