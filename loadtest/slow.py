@@ -20,8 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.attack_measure import Found, measure, on_their_core, show, table
-from loadtest.attackers import raise_limit
+from loadtest.attacks.attackers import raise_limit
+from loadtest.attacks.measure import Found, measure, on_their_core, show, table
 from loadtest.servers import HOST
 
 # What slowhttptest is told: the mode and how slow it is. -p: seconds until its own probe calls the service unavailable.

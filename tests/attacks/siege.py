@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtest.attack_bystander import KEPT, Bystanders, Report
-from loadtest.attack_kinds import ATTACKS
-from loadtest.attack_measure import peak
-from loadtest.attackers import Tally, besiege
+from loadtest.attacks.attackers import Tally, besiege
+from loadtest.attacks.bystander import KEPT, Bystanders, Report
+from loadtest.attacks.kinds import ATTACKS
+from loadtest.attacks.measure import peak
 from loadtest.scale import cpu_seconds, descriptors, resident
 from loadtest.servers import HOST, get
 
 from ..program import ROOT, Program
 
-TARGET = str(ROOT / "loadtest" / "attack_target.py")
+TARGET = str(ROOT / "loadtest" / "attacks" / "target.py")
 MIB = 1024 * 1024
 GONE_WITHIN = 15.0  # seconds until all connections of an attack that is over must be closed: it takes two or three
 QUIET_FOR = 0.3  # seconds in which a server that nobody speaks to is watched

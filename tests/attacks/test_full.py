@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.attack_bystander import Bystanders
-from loadtest.attack_target import HANG
+from loadtest.attacks.bystander import Bystanders
+from loadtest.attacks.target import HANG
 from loadtest.scale import cpu_seconds
 
 from .siege import QUIET, SHORT, under_siege

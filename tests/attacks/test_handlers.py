@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.attack_target import HANG
+from loadtest.attacks.target import HANG
 from loadtest.servers import get
 
 from .siege import SHORT, under_siege

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.attack_target import LATER
+from loadtest.attacks.target import LATER
 from reactor import Response, Server
 
 from ..simulated import get

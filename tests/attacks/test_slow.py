@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.attackers import Tally
+from loadtest.attacks.attackers import Tally
 
 from .siege import SHORT, under_siege
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from itertools import count
 
-from loadtest.attackers import Attack, Peer, Script
+from loadtest.attacks.attackers import Attack, Peer, Script
 
 ATTACKS: dict[str, Attack] = {}
 

@@ -3,7 +3,7 @@
 from html import escape
 from math import ceil, floor, isfinite, log10
 
-from loadtest.attack_measure import Found, times
+from loadtest.attacks.measure import Found, times
 
 ROW, TOP, BOTTOM = 22, 64, 32  # pixels
 LABELS, WIDTH, RIGHT = 150, 760, 64

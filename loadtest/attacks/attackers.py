@@ -1,9 +1,9 @@
 """The engine of the attacks: many hostile connections at once, each following a script, and a count of how they ended.
 
-A script is a coroutine that is given a `Peer`, one connection to the server. Scripts are in `loadtest/attack_kinds.py`;
-the tests in `tests/attacks` and the measurement `loadtest.attacks` take them from there.
+A script is a coroutine that is given a `Peer`, one connection to the server. Scripts are in `kinds.py`; the tests in
+`tests/attacks` and the measurement `python3 -m loadtest.attacks` take them from there.
 
-    python3 -m loadtest.attackers NAME PORT COUNT SECONDS
+    python3 -m loadtest.attacks.attackers NAME PORT COUNT SECONDS
 
 runs one attack against a server; it prints "begun", and at the end the count as JSON.
 """
@@ -199,7 +199,7 @@ def raise_limit() -> None:
 
 def main() -> None:
     """Run one attack, as another process than the one that measures."""
-    from loadtest.attack_kinds import ATTACKS
+    from loadtest.attacks.kinds import ATTACKS
 
     name, port, count, seconds = sys.argv[1:]
     raise_limit()

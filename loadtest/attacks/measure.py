@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.attack_bystander import Report, accompany
+from loadtest.attacks.bystander import Report, accompany
 from loadtest.scale import cpu_seconds, descriptors
 from loadtest.servers import get, running
 
-TARGET = "loadtest/attack_target.py"
+TARGET = "loadtest/attacks/target.py"
 ORDINARY = "127.0.0.2"  # where the ordinary client comes from: limits on the attackers' address are not its own
 SILENT = ("--no-access-log", "--log-level", "critical")  # a line per attacker would be a measurement of the terminal
 RECOVERY = 45.0  # seconds at most between two halves, until the attackers' connections are gone

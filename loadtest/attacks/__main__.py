@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest.attack_kinds import ATTACKS
-from loadtest.attack_measure import Found, measure, on_their_core, show, table
-from loadtest.attack_plot import plot
-from loadtest.attackers import BEGUN, Attack, raise_limit
+from loadtest.attacks.attackers import BEGUN, Attack, raise_limit
+from loadtest.attacks.kinds import ATTACKS
+from loadtest.attacks.measure import Found, measure, on_their_core, show, table
+from loadtest.attacks.plot import plot
 from loadtest.servers import ROOT
 
 
@@ -24,7 +24,7 @@ def strike(attack: Attack) -> Callable[[int, float], Callable[[], bool]]:
 
     def begin(port: int, seconds: float) -> Callable[[], bool]:
         command = [
-            *on_their_core(), sys.executable, "-m", "loadtest.attackers",
+            *on_their_core(), sys.executable, "-m", "loadtest.attacks.attackers",
             attack.name, str(port), str(attack.count), str(seconds),
         ]  # fmt: skip
         attackers = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,6 @@
 """What the attacks are aimed at: a handler with answers of all sorts, well behaved and not.
 
-    python3 -m reactor loadtest/attack_target.py
+    python3 -m reactor loadtest/attacks/target.py
 """
 
 import threading
