@@ -12,6 +12,7 @@ The map, lowest layer first; a file imports only from those above it here, and `
     reply          from a Response to bytes: framing decided
     upgrade        the link of an upgraded protocol
     exchange       a request whose body or answer is not complete
+    outlet         lines to whoever reads a log, without waiting
     terminal       colours or none, log records as lines
     access_log     a line per answer
     service        what the connections of a server share

@@ -12,7 +12,7 @@ never remembered beside it: see `Connection._derive`.
 | FLUSH    | write          | timeout_write, and least_rate           | we owe bytes                                   |
 | DUPLEX   | read and write | timeout_write, and least_rate           | we owe bytes, and a body is still coming       |
 | LINGER   | read           | timeout_linger                          | we sent FIN, wait for theirs and discard       |
-| UPGRADED | as it goes     | the protocol's own                      | the bytes belong to another protocol           |
+| UPGRADED | as it goes     | the protocol's own; timeout_write       | the bytes belong to another protocol           |
 | CLOSED   | nothing        | -                                       | the end                                        |
 
 Reading stops (in WORK, DUPLEX and UPGRADED) above a high-water mark, and for good when the peer said goodbye.

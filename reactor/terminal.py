@@ -10,6 +10,8 @@ import time
 import traceback
 from typing import TextIO
 
+from .outlet import Outlet
+
 BOLD, DIM, RED, YELLOW, GREEN, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 _COLOURS = {logging.DEBUG: DIM, logging.WARNING: YELLOW, logging.ERROR: RED, logging.CRITICAL: RED}
 
@@ -60,8 +62,27 @@ def traceback_lines(error: BaseException) -> list[str]:
     return ["    " + printable(line) for line in text.splitlines()]
 
 
+class LineHandler(logging.Handler):
+    """Writes records to a stream, without waiting for its reader."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._outlet = Outlet(stream)
+        self._outlet.prepare()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._outlet.write([self.format(record) + "\n"])
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        self._outlet.close()
+        super().close()
+
+
 def set_up_logging(stream: TextIO, level: str) -> None:
     """Let everything logged in this process, ours and the handlers', go to `stream`."""
-    handler = logging.StreamHandler(stream)
+    handler = LineHandler(stream)
     handler.setFormatter(LineFormatter(stream))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reactor.access_log import AccessLog, Outlet
+from reactor.access_log import AccessLog
 from reactor.http1.errors import ProtocolError
 from reactor.http1.request import Origin
+from reactor.outlet import Outlet
 from reactor.terminal import GREEN, PLAIN, YELLOW
 
 from .simulated import HELLO, World, blocked, get, post
@@ -102,7 +103,7 @@ class Pipe:
 @pytest.fixture(params=["opened anew", "asked"])
 def pipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     if request.param == "asked":  # a system that has no name for it
-        monkeypatch.setattr("reactor.access_log._open_anew", lambda fd: -1)
+        monkeypatch.setattr("reactor.outlet._open_anew", lambda fd: -1)
     pipe = Pipe()
     yield pipe
     pipe.outlet.close()
@@ -143,7 +144,7 @@ def test_a_line_longer_than_a_slice_leaves_in_several(pipe: Pipe) -> None:
 
 
 def test_what_is_too_much_is_lost_and_counted(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactor.access_log.KEPT", 10_000)
+    monkeypatch.setattr("reactor.outlet.KEPT", 10_000)
     sent = lines(300)
     pipe.outlet.write(sent[:200])
     for line in sent[200:]:
@@ -157,7 +158,7 @@ def test_what_is_too_much_is_lost_and_counted(pipe: Pipe, monkeypatch: pytest.Mo
 
 
 def test_once_one_is_lost_none_follows_before_it_is_told(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactor.access_log.KEPT", 10_000)
+    monkeypatch.setattr("reactor.outlet.KEPT", 10_000)
     pipe.outlet.write(lines(200))
     pipe.read()
     pipe.outlet.write(["lost as well\n"])  # though there would be room
@@ -167,7 +168,7 @@ def test_once_one_is_lost_none_follows_before_it_is_told(pipe: Pipe, monkeypatch
 
 
 def test_the_end_waits_for_a_reader_but_a_moment(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactor.access_log.PATIENCE", 0.01)
+    monkeypatch.setattr("reactor.outlet.PATIENCE", 0.01)
     log = AccessLog(lambda call: None, pipe.stream)
     sent = lines(100)
     log._outlet.write(sent)

@@ -12,6 +12,8 @@ from .request import HeadLimits, Origin, Preamble, Request, is_host
 # Empty lines that some clients send behind a body. RFC 9112 2.2 says "at least one"; four are a few.
 BLANK_LINES = 4
 
+REMEMBERED = 4096  # bytes; a larger one would be all that an idle connection weighs
+
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT")}
 
 _SLASH = 0x2F
@@ -64,7 +66,8 @@ class HeadParser:
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
         if preamble is None:
-            preamble = self._preamble = Preamble(bytes(data[rest:end]), self._limits)
+            preamble = Preamble(bytes(data[rest:end]), self._limits)
+            self._preamble = preamble if end - rest <= REMEMBERED else None
         if target[0] != _SLASH or method == "CONNECT":
             check_target(method, target, preamble)
         return Request(method, target, preamble, self._origin)

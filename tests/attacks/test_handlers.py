@@ -1,6 +1,8 @@
 """Handlers that misbehave, and clients that know it: the log names them, clients can tell, the others are served."""
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -8,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.attacks.target import HANG
-from loadtest.servers import get
+from loadtest.servers import ROOT, free_port, get, wait_for
 
-from .siege import SHORT, under_siege
+from .siege import SHORT, TARGET, under_siege
 
 pytestmark = pytest.mark.attack
 
@@ -24,6 +26,22 @@ def test_a_handler_that_raises_is_a_500_each_time(tmp_path: Path) -> None:
         assert tally["ended"] == tally["reset"] == 0, "it costs nobody the connection"
         said = siege.program.await_said("RuntimeError: as asked")
         assert "raised at GET /raise" in said
+
+
+def test_a_log_that_nobody_reads_stops_nobody() -> None:
+    """A pipe holds 64 KiB, and a traceback has more than one."""
+    port = free_port()
+    command = [sys.executable, "-m", "reactor", TARGET, "--port", str(port), "--no-access-log"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for(server, port)
+            for _ in range(300):
+                assert get(port, "/raise")[0] == 500
+            assert get(port, "/test")[0] == 200
+            server.terminate()
+            assert server.wait(10) == 0
+        finally:
+            server.kill()
 
 
 def test_an_answer_that_lies_about_its_length_breaks_off_visibly(tmp_path: Path) -> None:

@@ -172,6 +172,15 @@ def test_the_absolute_form() -> None:
     assert refusal(data.replace(b"Host: a", b"Host:")).startswith("400: an empty Host")
 
 
+@pytest.mark.parametrize(("filler", "is_remembered"), [(3000, True), (5000, False)])
+def test_a_large_preamble_is_not_remembered(filler: int, is_remembered: bool) -> None:
+    """It would be all that an idle connection weighs."""
+    it = parser()
+    head = b"GET /a HTTP/1.1\r\nHost: a\r\nX: " + b"x" * filler + b"\r\n\r\n"
+    first, second = took(it, head), took(it, head)
+    assert (first.preamble is second.preamble) == is_remembered
+
+
 @pytest.mark.parametrize("byte", range(256))
 def test_what_is_harmless_has_no_fault(byte: int) -> None:
     """The quick look and the thorough one agree, except where a piece begins or ends in the middle of a CRLF."""
