@@ -27,8 +27,8 @@ DEFAULT_MODE = 0o660
 SYSTEMD_FIRST_FD = 3  # sd_listen_fds(3): what is passed follows standard error
 SUN_PATH_MAX = (108 if sys.platform == "linux" else 104) - 1  # bytes; the other one is a NUL
 # The kernel takes no more of an answer than this beyond what the peer's window lets it send: else it takes megabytes
-# for each client that reads nothing, copied in one turn. A fast reader is not held up, its window is never the limit.
-UNSENT = 128 * 1024  # bytes
+# for each client that reads nothing, copied in one turn. A fast reader is held up only where turns are long.
+UNSENT = 256 * 1024  # bytes
 SCHEMES = ("tcp", "http", "udp", "unix", "unixgram", "fd", "systemd")
 # "word:/" begins with a scheme, and so does "unix:" whatever follows; any other word before a colon is a host.
 _SCHEME = re.compile(r"(unix|unixgram|[a-z]+(?=:/)):(?://)?", re.IGNORECASE)
@@ -158,7 +158,8 @@ class Endpoint:
             self.url = f"http://{_host_port(name)}/"
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Linux: inherited by accepted ones, a call less
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+                with suppress(OSError):  # not every kernel has it
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         here = "127.0.0.1" if address.host == "*" else "[::1]"
         self.local_url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", f"//{here}:")
 

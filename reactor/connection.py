@@ -17,7 +17,23 @@ from .http1.request import Origin
 from .loop import READ, TICK, WRITE
 from .outbox import BrokenPromise
 from .service import Service
-from .state import AHEAD, BODY, CLOSED, DUPLEX, FLUSH, HEAD, HOPELESS, IDLE, LINGER, NEW, UPGRADED, WORK, State
+from .state import (
+    AHEAD,
+    BODY,
+    CLOSED,
+    DUPLEX,
+    FLUSH,
+    HEAD,
+    HOPELESS,
+    IDLE,
+    LINGER,
+    NEW,
+    OWING,
+    TAKEN,
+    UPGRADED,
+    WORK,
+    State,
+)
 from .transport import RECV_SIZE, Transport
 from .wait import Wait
 
@@ -59,6 +75,8 @@ class Connection(Dialogue):
         self._advance()
 
     def _on_duplex(self, ready: int) -> None:
+        if self._is_put_off:
+            return
         if not ready & READ or self._receive():
             self._advance()
 
@@ -247,6 +265,7 @@ class Connection(Dialogue):
                 if former is NEW:
                     raise  # who accepted it has to know
                 log.error("cannot watch %s: %s; closing it", self.origin.peer, error.strerror)
+                self._watched = 0  # a selector that could not change what it watches has dropped it
                 self.close()
                 return False
             self._watched = events
@@ -259,13 +278,16 @@ class Connection(Dialogue):
         if state is WORK:  # nobody watches a connection that said goodbye: see now and then whether it is there
             return inf if self._watched else now + TICK
         if state is UPGRADED and self._protocol is not None:
-            silence, owed, sent = self._protocol.timeout, self._outbox.size, self._outbox.sent
-            return self._wait.due_upgraded(silence, settings.timeout_write, now, owed, sent)
+            silence, owed = self._protocol.timeout, self._outbox.size
+            taken = self._done(state) if owed else 0
+            return self._wait.due_upgraded(silence, settings.timeout_write, now, owed, taken)
         return self._wait.due(state, settings, now, self._done(state))
 
     def _done(self, state: State) -> int:
-        """Bytes that have come of bodies, or gone of answers: whichever `state` waits for."""
-        return self._received if state is BODY else self._outbox.sent
+        """Bytes that have come of bodies, or of answers have reached the peer: whichever `state` waits for."""
+        if state is BODY:
+            return self._received
+        return self._outbox.sent - self._transport.queued() if state in TAKEN else 0
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -282,22 +304,31 @@ class Connection(Dialogue):
                 self.close()
             else:
                 self._settle()
-        elif state in (FLUSH, DUPLEX):
+        elif state in TAKEN and self._has_taken_meanwhile(state):
+            pass
+        elif state in OWING:
             log.info("%s took its answer too slowly; reset", self.origin.peer)
             self.abort()
         else:
             self.close()
 
+    def _has_taken_meanwhile(self, state: State) -> bool:
+        """Whether the peer has more time: what it took since we looked last is known to the kernel only, which asks for
+        more in large steps."""
+        self.deadline = self._due(state)
+        return self.deadline > self._service.reactor.now
+
     @property
     def is_spare(self) -> bool:
         """Whether it has been served and nothing is going on: it may be retired where others need its place."""
-        return self.state is IDLE and self._served > 0
+        return self.state is IDLE and self._served > 0 and not self._is_put_off
 
     def retire(self) -> None:
         """Leave now if nothing is going on, and else, where the server stops, when that is done."""
         if self.state is IDLE:
+            served = self._served
             self._on_readable(READ)
-            if self.state is IDLE:
+            if self.state is IDLE and self._served == served:
                 self.close()
         elif self._protocol is not None:
             self._ask_protocol(self._protocol.on_shutdown)

@@ -136,11 +136,19 @@ class Listener:
         self._service.reactor.call_soon(self._make_room)
 
     def _make_room(self) -> None:
-        if not self._watched and not self._is_closed:  # else there is room again
+        """Whoever had to pause takes the place itself: in the next turn another listener might stand in front again."""
+        if self._is_closed:
+            return
+        if not self._has_room() or self.is_exhausted:
             self._service.make_room()
+        if self._watched and self._has_room():
+            self._accept(1, is_limited=True)
 
     def _exhausted(self, error: OSError) -> None:
-        self._pause_for_room()
+        if error.errno == errno.EMFILE:
+            self._pause_for_room()
+        else:
+            self.pause()
         if not self._has_complained:
             self._has_complained = True
             log.error("cannot accept on %s: %s; trying again every second", self.endpoint.url, error.strerror)

@@ -131,6 +131,9 @@ class MemoryTransport(Transport):
         self._check()
         self.has_shut = True
 
+    def queued(self) -> int:
+        return 0
+
     def has_failed(self) -> bool:
         return self._failure is not None
 

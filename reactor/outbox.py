@@ -133,7 +133,7 @@ class FileSource:
         self._offset += sent
         self._left -= sent
         outbox.sent += sent
-        return True
+        return self._left > 0
 
     def close(self) -> None:
         self._body.close()

@@ -161,7 +161,7 @@ class Server:
         for endpoint in self._datagrams:
             endpoint.close()
         for connection in list(self.service.connections):
-            connection.retire()
+            self.service.retire(connection)
         timeout = self.settings.timeout_graceful_shutdown
         self._drain_until = self.reactor.now + timeout if timeout else None
         self._has_drained = True
@@ -230,6 +230,7 @@ class Server:
             if self._has_drained and not self.service.connections:
                 self.reactor.stop()
             return
+        self._listeners = self._listeners[1:] + self._listeners[:1]  # in turns: who is watched first is called first
         for listener in self._listeners:
             listener.resume()
 

@@ -104,7 +104,15 @@ class Service:
         spare = [each for each in self.connections if each.is_spare]
         # nginx's numbers: so many that they need not be looked for again with the next client, and no more.
         for connection in nsmallest(min(len(spare) // 8, 32) or 1, spare, key=attrgetter("deadline")):
+            self.retire(connection)
+
+    def retire(self, connection: Member) -> None:
+        """Let it leave now or when it is done; where that fails it is our bug, and costs this connection only."""
+        try:
             connection.retire()
+        except Exception:
+            log.exception("internal error in retiring %s; closing it", connection.origin.peer)
+            connection.close()
 
     def sweep(self) -> None:
         """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""

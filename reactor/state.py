@@ -44,4 +44,5 @@ CLOSED = State("CLOSED", 0, "")
 NEW = State("NEW", 0, "")  # before the first of them
 HOPELESS = (IDLE, HEAD, BODY, LINGER)  # once the peer has said goodbye: no more bytes will come
 AHEAD = (WORK, DUPLEX, UPGRADED)  # where bytes may come ahead of their turn
-OWING = (FLUSH, DUPLEX)  # where the peer has to take what we send
+OWING = (FLUSH, DUPLEX)  # where the peer has to take an answer
+TAKEN = (FLUSH, DUPLEX, UPGRADED)  # where what it has taken buys it time

@@ -4,11 +4,14 @@
 OSError for "never again". Law: nothing above this file touches a socket.
 """
 
+import fcntl
 import io
 import os
 import select
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -64,6 +67,13 @@ class Transport:
     def shutdown_write(self) -> None:
         """Send FIN: we have said all we had to say."""
         self._socket.shutdown(socket.SHUT_WR)
+
+    def queued(self) -> int:
+        """Bytes that the kernel took and the peer has not acknowledged (SIOCOUTQ in tcp(7) and unix(7))."""
+        try:
+            return int.from_bytes(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0  # no such question here
 
     def has_failed(self) -> bool:
         """Whether the connection is reset, or closed from both sides, asked without reading."""

@@ -53,7 +53,7 @@ class Wait:
         if state is LINGER:
             return self._began + (settings.timeout_linger or inf)
         timeout = (settings.timeout_body if state is BODY else settings.timeout_write) or inf
-        if done != self._seen:  # else somebody spoke, and nothing of what we wait for came or went
+        if done > self._seen:  # else somebody spoke, and nothing of what we wait for came or went
             if settings.least_rate:
                 # A byte pays for its share of a second that has gone by, and for none to come: a burst buys no pause.
                 self._began = min(self._began + (done - self._seen) / settings.least_rate, now)
@@ -62,12 +62,15 @@ class Wait:
             self._seen = done
         return self._began + timeout
 
-    def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, sent: int) -> float:
-        """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long."""
+    def due_upgraded(self, timeout: float, timeout_write: float, now: float, owed: int, taken: int) -> float:
+        """When an upgraded protocol's peer has been silent, or has taken nothing of what it is `owed`, for too long.
+
+        `taken`: how many bytes it ever took; not asked for where nothing is owed.
+        """
         silence = self._began + (timeout or inf)
         if not owed:
             self._seen = -1  # with the next byte that is owed, a wait begins
             return silence
-        if sent != self._seen:
-            self._moved, self._seen = now, sent
+        if taken > self._seen:
+            self._moved, self._seen = now, taken
         return min(silence, self._moved + (timeout_write or inf))

@@ -19,13 +19,16 @@ from reactor.loop import Reactor
 from .kernel import Kernel
 from .plan import LARGE, PIECES, SMALL, STREAMED, text
 
+# What limit-concurrency counts: the answer itself is promised, and not a piece of it.
+WORKED_ON = ("later", "later-large", "later-stream", "later-raises", "later-later", "never", "early-later")
 PROTOCOL_TIMEOUT = 20.0  # seconds of a silent peer
 
 
 class Application:
-    """Attributes: `open` (what is not closed yet, by a name), `promised` (tokens of which a Later is not answered),
-    `touched` (by client: when it last did something for it), `on_dispatch` (called with "head" or "whole" and a token
-    before a request is worked on), `server` (its `drain` is called by one kind of a request)."""
+    """Attributes: `open` (what is not closed yet, by a name), `promised` (which of these are Laters that are not
+    answered), `was_promised_at` (when there last was one), `touched` (by client: when it last did something for it),
+    `on_dispatch` (called with "head" or "whole" and a token before a request is worked on).
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -34,7 +37,9 @@ class Application:
         self.reactor: Reactor | None = None
         self.open: dict[str, str] = {}
         self.promised: set[str] = set()
+        self.was_promised_at = 0.0
         self.files: list[File] = []
+        self.kinds: dict[str, str] = {}
         self.touched: dict[str, float] = {}
         self.on_dispatch: Callable[[str, str], None] = lambda when, token: None
 
@@ -58,6 +63,11 @@ class Application:
         if name not in self.open:
             self._kernel.fail(f"{name} was closed twice")
         self.touch(self.open.pop(name))
+
+    def working(self) -> int:
+        """How many answers are being worked on elsewhere."""
+        tokens = {self.open[name] for name in self.promised if name in self.open}
+        return sum(self.kinds[token] in WORKED_ON for token in tokens)
 
     def touch(self, token: str) -> None:
         self.touched[token.partition("r")[0]] = self._kernel.now
@@ -125,6 +135,7 @@ class Application:
 
     def _named(self, request: Request) -> tuple[str, str]:
         kind, _, token = request.path[1:].partition("/")
+        self.kinds[token] = kind
         return kind, token
 
     # What answers are made of.
@@ -137,12 +148,14 @@ class Application:
 
         def keep() -> None:
             self.promised.discard(name)
+            self.was_promised_at = self._kernel.now
             if name in self.open:
                 self.closed(name)
             later.answer(*value)
 
         def abandoned() -> None:
             self.promised.discard(name)
+            self.was_promised_at = self._kernel.now
             if name in self.open:  # else it was kept, and nobody waited any more
                 self.closed(name)
 

@@ -13,6 +13,7 @@ from .plan import Ask, Script
 
 SLACK = 2.001  # seconds that a deadline may be late: there is a tick a second, and one may just have been
 EARLY = 0.001
+ENDLESS = ("stream", "stream-later", "stream-raises", "later-stream")  # answers whose length nobody says
 REFUSALS = (400, 408, 413, 414, 417, 431, 501, 503, 505)
 
 
@@ -49,7 +50,8 @@ class Client:
         self._fin_at = self._owed_since = inf
         self._owed_from = 0
         self._written = 0
-        self._unread = 0  # bytes here that the client has not read
+        self.unread = 0  # bytes here that the client has not read
+        self._read_at: list[tuple[float, int]] = []  # when it read how many
         self._is_reading = self._is_waiting = False
         self._said_goodbye_at = self._queued_at = inf
         self._paused_at = 0.0  # when the server last waited for something that is not the client's
@@ -139,7 +141,7 @@ class Client:
         if not self.is_gone and self.stream is not None:
             self._kernel.say(self.name, "leaves")
             self.is_gone = True
-            if self._unread:
+            if self.unread:
                 self.stream.reset()
             else:
                 self.stream.leave()
@@ -155,14 +157,15 @@ class Client:
         self._is_reading = False
         if self.stream is None or self.is_gone:
             return
-        count = min(self._unread, self._script.reads)
-        self._unread -= count
+        count = min(self.unread, self._script.reads)
+        self.unread -= count
+        self._read_at.append((self._kernel.now, count))
         self.stream.read(count)
         self._touched = self._kernel.now
         self._read_on()
 
     def _read_on(self) -> None:
-        if self._unread and not self._is_reading and self._script.reads:
+        if self.unread and not self._is_reading and self._script.reads:
             self._is_reading = True
             self._kernel.at(self._script.every, self._read)
 
@@ -190,8 +193,8 @@ class Client:
     def on_data(self, data: bytes) -> None:
         self._touched = self._kernel.now
         self._written += len(data)
-        self._unread += len(data)
-        if self._script.window < 1 << 30:
+        if self._script.window < 1 << 30:  # else it reads all, at once
+            self.unread += len(data)
             self._read_on()
         if not self.is_gone and self.is_served:
             self._reader.feed(data)
@@ -275,8 +278,12 @@ class Client:
             return
         begin = self._ends[index] - ask.size
         if status == 503 and settings.limit_concurrency:
+            if not self._application.promised and self._application.was_promised_at != now:
+                self.fail("503, and nothing is being worked on")
             return
         if status == 408:
+            if ask.expects and self._is_waiting and self._reader.continued <= index and not ask.what.is_early:
+                self.fail(f"{ask.kind} {ask.token} was never told to continue")
             if received >= self._ends[index] and not ask.what.is_bad:
                 self.fail(f"408 for {ask.kind} {ask.token}, which is complete")
             in_body = index in self._headed
@@ -302,6 +309,22 @@ class Client:
         self.answered += 1
         self._answered_at = self._kernel.now
         self.wake()
+
+    def must_close(self, ask: Ask, status: int) -> bool:
+        """Whether the answer to `ask` has to be the last."""
+        limit = self._settings.limit_requests_per_connection
+        # A body of unknown length ends with the connection, for HTTP/1.0.
+        is_endless = ask.is_old and ask.kind in ENDLESS and status == 200 and ask.method != "HEAD"
+        is_last = 0 < limit <= self.answered + 1
+        return ask.wants_close or (status in REFUSALS and status != 503) or is_last or is_endless
+
+    def may_close(self, ask: Ask, status: int) -> bool:
+        """Whether it may be the last for a reason that does not show in it: a stop, or a body that nobody wants."""
+        return (
+            self._kernel.now >= self.drained_at
+            or (bool(ask.payload) and (ask.what.is_early or status == 503))
+            or ask.what.is_bad
+        )
 
     def has_said_method(self) -> bool:
         """Whether the server can know the method of the request whose turn it is."""
@@ -349,6 +372,8 @@ class Client:
         if now >= self.drained_at + settings.timeout_graceful_shutdown - EARLY:
             return
         if settings.timeout_write and now >= self._owed_since + settings.timeout_write - EARLY:
+            if self._reads_steadily():
+                self.fail("reads fast enough, and is cut off")
             return
         if self._fin_at < inf and (
             now >= self._fin_at + (settings.timeout_linger or inf) - EARLY or self.stream.has_hung_up()
@@ -361,6 +386,17 @@ class Client:
         if self.stream.was_put_off:
             return
         self.fail(f"reset without a reason, at {ask and ask.kind} {ask and ask.token}")
+
+    def _reads_steadily(self) -> bool:
+        """Whether it has read twice the least rate of late, in every part of the time that it is given."""
+        part = self._settings.timeout_write / 4
+        needed = max(2 * self._settings.least_rate * part, 1)
+        begin = self._kernel.now - 4 * part
+        parts = [0] * 4
+        for moment, count in self._read_at:
+            if moment >= begin:
+                parts[min(int((moment - begin) / part), 3)] += count
+        return min(parts) >= needed
 
     def _is_upgraded(self) -> bool:
         """Whether another protocol is spoken, though the 101 may stand behind answers that have not left yet."""
@@ -383,9 +419,11 @@ class Client:
         if not is_writing:
             self._owed_since = inf
         elif self._owed_since == inf:
-            self._owed_since, self._owed_from = now, self._written
+            self._owed_since, self._owed_from = now, self._written - self.unread
         elif settings.timeout_write and not self._is_upgraded():
-            bought = (self._written - self._owed_from) / settings.least_rate if settings.least_rate else inf
+            bought = (
+                (self._written - self.unread - self._owed_from) / settings.least_rate if settings.least_rate else inf
+            )
             due = min(self._owed_since + bought, max(self._touched, self._owed_since)) + settings.timeout_write
             if now > due + SLACK:
                 self.fail(f"does not read, and is kept for {now - self._owed_since} s")
@@ -533,8 +571,8 @@ class Reader:
             self._client.fail("an answer to HTTP/1.0 that does not say whether it was the last")
         if status in REFUSALS and status != 503 and not self._will_close:
             self._client.fail(f"a {status} that does not close")
-        if ask.wants_close and not self._will_close:
-            self._client.fail("was told to close, and does not say that it will")
+        if self._will_close != self._client.must_close(ask, status) and not self._client.may_close(ask, status):
+            self._client.fail(f"{status} for {ask.kind} {ask.token}: closes, and need not; or does not, and must")
         self._body.clear()
         has_none = (ask.method == "HEAD" and self._client.has_said_method()) or status in (204, 304)
         if b"transfer-encoding" in fields:

@@ -11,6 +11,7 @@ import heapq
 import os
 import selectors
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ class Peer(Protocol):
     """The other end of a Stream: told what the server does with its side, as it does it."""
 
     name: str
+    unread: int  # bytes that it has not read yet
 
     def on_accept(self, stream: "Stream") -> None: ...
     def on_taken(self, count: int) -> None:
@@ -158,6 +160,11 @@ class Kernel:
         assert isinstance(stream, Stream)
         return stream.send(data) if data else 0
 
+    def ioctl(self, fd: int, _question: int, _buffer: bytes) -> bytes:
+        stream = self.descriptors[fd]
+        assert isinstance(stream, Stream)
+        return stream.peer.unread.to_bytes(4, sys.byteorder)
+
     # Sleeping.
 
     def select(self, registered: "dict[int, selectors.SelectorKey]", timeout: float | None) -> list[tuple[Any, int]]:
@@ -204,15 +211,17 @@ class Kernel:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Everything that the server asks the system for, it asks this kernel. This is the whole of it."""
-        clock = SimpleNamespace(socketpair=self.socketpair)
+        sockets = SimpleNamespace(socketpair=self.socketpair)
+        controls = SimpleNamespace(ioctl=self.ioctl)
         system = SimpleNamespace(sendfile=self.sendfile)
         polls = SimpleNamespace(poll=lambda: Poll(self))
         identity = SimpleNamespace(get_ident=self.get_ident)
         not_main = SimpleNamespace(current_thread=self.get_ident, main_thread=lambda: None)  # signals are not ours
         with (
-            mock.patch("reactor.loop.socket", clock),
+            mock.patch("reactor.loop.socket", sockets),
             mock.patch("reactor.loop.threading", identity),
             mock.patch("reactor.transport.os", system),
+            mock.patch("reactor.transport.fcntl", controls),
             mock.patch("reactor.transport.select", polls),
             mock.patch("reactor.server.threading", not_main),
             mock.patch("reactor.server.Reactor", self._make_reactor),
@@ -248,6 +257,12 @@ class Selector:
         fd = handle.fileno()
         if fd not in self.registered:
             raise KeyError(f"{fd} is not registered")
+        if self._kernel.chance(self._kernel.weather.unwatched):
+            del self.registered[fd]  # what it knew before is lost, as with the real ones
+            stream = self._kernel.descriptors[fd]
+            assert isinstance(stream, Stream)
+            stream.is_disturbed = True
+            raise OSError(errno.ENOMEM, "the selector cannot change what it watches")
         self.registered[fd] = selectors.SelectorKey(handle, fd, events, data)
 
     def unregister(self, handle: Any) -> None:
@@ -397,6 +412,7 @@ class Stream:
         self._error = 0  # pending; told once, as SO_ERROR is
         self._is_reset_on_close = False
         self._has_left = False  # the client has closed both ways: what we send is answered with a reset
+        self._low_water = window // 3
         self.inbound = bytearray()
         self.room = window
         self.received = 0
@@ -440,7 +456,7 @@ class Stream:
     def ready(self) -> int:
         if self.has_hung_up():
             return READ | WRITE
-        return (READ if self.inbound or self.has_ended else 0) | (WRITE if self.room else 0)
+        return (READ if self.inbound or self.has_ended else 0) | (WRITE if self.room > self._low_water else 0)
 
     def has_hung_up(self) -> bool:
         return self.is_dead or (self.has_ended and self.has_shut)

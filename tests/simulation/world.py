@@ -4,6 +4,7 @@ import gc
 import logging
 import re
 import weakref
+from collections import Counter
 from functools import partial
 from io import StringIO
 from random import Random
@@ -51,6 +52,7 @@ class World:
         self.application.on_dispatch = self._on_dispatch
         self._listeners: list[Listening] = []
         self._count = 0
+        self._left = 0  # bytes that are here and not looked at
         self._alive: list[weakref.ref[Connection]] = []
         self._log = StringIO()
         self.server: Server
@@ -75,6 +77,12 @@ class World:
                 kernel.installed(),
                 mock.patch("reactor.server.open_address", self._open),
                 mock.patch("reactor.listener.Connection", self._connection),
+                # The shares of a turn, from the smallest that there can be to the real ones.
+                mock.patch("reactor.dialogue.PIPELINE", self._random.choice((1, 2, 16))),
+                mock.patch("reactor.dialogue.STEPS", self._random.choice((1, 30, 1500))),
+                mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16))),
+                mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
+                mock.patch("reactor.connection.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
                 kernel.on_turn = self._check
@@ -164,9 +172,18 @@ class World:
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         if len(registered) != 1 + watched + listening:
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
+        left = sum(len(connection._inbox) for connection in service.connections if isinstance(connection, Numbered))
+        kernel.moved += left != self._left
+        self._left = left
         limit = self.settings.limit_connections
         if 0 < limit < len(service.connections) and not service.is_draining:
             kernel.fail(f"{len(service.connections)} connections, and the limit is {limit}")
+        hosts = Counter(connection.origin.address[0] for connection in service.connections if connection.origin.address)  # type: ignore[index]  # (host, port)
+        limit = self.settings.limit_per_client
+        if limit and hosts and max(hosts.values()) > limit and not service.is_draining:
+            kernel.fail(f"{max(hosts.values())} connections of one client, and the limit is {limit}")
+        if 0 < self.settings.limit_concurrency < self.application.working():
+            kernel.fail(f"{self.application.working()} answers are being worked on, and the limit is less")
         is_room = not self._is_crowded() or any(each.is_spare for each in service.connections)
         for client in self.clients.values():
             client.check(client.stream in writing)
@@ -218,7 +235,7 @@ class Complaints(logging.Handler):
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "internal error" in record.msg:
+        if "internal error" in record.msg and not (record.exc_info and isinstance(record.exc_info[1], Failure)):
             detail = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
             self.said.append(record.getMessage() + "\n" + detail)
 
