@@ -7,7 +7,9 @@ import socket
 import sys
 import tarfile
 import threading
-from contextlib import ExitStack, closing
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from reactor import Later, Request, Response, Server, Settings, Upgrade
 from reactor.answers import Link
+from reactor.dialogue import PIPELINE
 from reactor.listener import BURST, Listener
 from reactor.loop import READ
 
@@ -522,3 +525,133 @@ def test_a_body_that_is_not_all_here_before_the_goodbye_is_not_answered() -> Non
     assert world.statuses == []
     assert world.handler.events == ["sink open", "sink aborted"]
     world.assert_released()
+
+
+def test_who_reads_slowly_and_steadily_has_its_answer() -> None:
+    """The kernel asks for more in large steps: what the client takes between two of them is known to it alone."""
+    settings = Settings(timeout_write=2)
+    with Server(lambda request: Response(200, b"x" * 1_000_000), "127.0.0.1:0", settings) as server:
+        with closing(connect(port_of(server), receive_buffer=4096)) as client:
+            client.sendall(get("/"))
+            until = time.monotonic() + 5
+            taken = 0
+            while time.monotonic() < until:  # 10 KB a second, forty times the least rate
+                taken += len(client.recv(500))
+                time.sleep(0.05)
+            assert len(server.service.connections) == 1
+            assert taken > 10_000
+
+
+def port_of(server: Server) -> int:
+    port: int = server.endpoints[0].sock.getsockname()[1]
+    return port
+
+
+def test_a_selector_that_fails_to_change_and_forgets_costs_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.transport.room = 1000
+    watch = world.reactor.watch
+
+    def fails_to_change(handle: Any, events: int, callback: Any, before: int = 0) -> None:
+        if before and events:
+            watch(handle, 0, callback, before)
+            raise OSError(12, "Cannot allocate memory")
+        watch(handle, events, callback, before)
+
+    monkeypatch.setattr(world.reactor, "watch", fails_to_change)
+    world.arrive(get("/big"))
+    world.assert_released()
+
+
+def test_a_fault_in_making_room_costs_one_connection(caplog: pytest.LogCaptureFixture) -> None:
+    with serving_one_at_a_time() as (server, first), closing(connect(port_of(server))) as second:
+
+        def fails() -> None:
+            raise RuntimeError("as asked")
+
+        [connection] = server.service.connections
+        server.service.connections = {Failing(connection, fails)}
+        second.sendall(get("/"))
+        assert read_response(second).body == b"here"
+        assert "internal error in retiring" in caplog.text
+        assert first.recv(1) == b""
+
+
+class Failing:
+    """A connection that cannot be retired."""
+
+    is_spare = True
+
+    def __init__(self, connection: Any, retire: Any) -> None:
+        self._connection = connection
+        self.retire = retire
+        self.deadline = connection.deadline
+        self.origin = connection.origin
+
+    def close(self) -> None:
+        service = self._connection._service
+        service.connections = {self._connection}
+        self._connection.close()
+
+    def abort(self) -> None: ...
+    def expire(self) -> None: ...
+
+
+@contextmanager
+def serving_one_at_a_time() -> Iterator[tuple[Server, socket.socket]]:
+    """A server with one place, and a client that has been served in it."""
+    settings = Settings(limit_connections=1, timeout_linger=0.1)
+    with Server(lambda request: Response(200, "here"), "127.0.0.1:0", settings) as server:
+        with closing(connect(port_of(server))) as first:
+            first.sendall(get("/"))
+            assert read_response(first).body == b"here"
+            yield server, first
+
+
+def test_who_is_put_off_is_not_spare() -> None:
+    world = World()
+    world.transport.feed(HELLO * PIPELINE)
+    world.reactor.watched[world.transport.fileno()][1](READ)
+    assert world.state == "IDLE"
+    assert world.connection._is_put_off
+    assert not world.connection.is_spare
+    world.run()
+    assert world.connection.is_spare
+
+
+def test_a_last_look_that_finds_a_request_answers_it_and_lets_it_stay() -> None:
+    world = World()
+    world.arrive(HELLO)
+    world.transport.feed(HELLO)
+    world.connection.retire()
+    world.run()
+    assert world.statuses == [200, 200]
+    assert world.state == "IDLE"
+    world.connection.retire()
+    world.assert_released()
+
+
+def test_at_the_limit_the_listeners_take_turns() -> None:
+    settings = Settings(limit_connections=1)
+    with Server(lambda request: Response(200, "here"), ["127.0.0.1:0"] * 2, settings) as server:
+        hammered, other = (endpoint.sock.getsockname()[1] for endpoint in server.endpoints)
+        is_over = threading.Event()
+
+        def hammer() -> None:
+            while not is_over.is_set():
+                with closing(connect(hammered)) as client:
+                    client.sendall(get("/", "Connection: close"))
+                    read_response(client)
+
+        threads = [threading.Thread(target=hammer) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(20):
+                with closing(connect(other)) as client:
+                    client.sendall(get("/", "Connection: close"))
+                    assert read_response(client).body == b"here"
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()

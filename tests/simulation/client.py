@@ -371,10 +371,6 @@ class Client:
             return
         if now >= self.drained_at + settings.timeout_graceful_shutdown - EARLY:
             return
-        if settings.timeout_write and now >= self._owed_since + settings.timeout_write - EARLY:
-            if self._reads_steadily():
-                self.fail("reads fast enough, and is cut off")
-            return
         if self._fin_at < inf and (
             now >= self._fin_at + (settings.timeout_linger or inf) - EARLY or self.stream.has_hung_up()
         ):
@@ -382,6 +378,10 @@ class Client:
         if self._reader.is_upgraded and self.stream.has_ended:
             return
         if self._is_upgraded() and now >= self._heard_at + PROTOCOL_TIMEOUT - EARLY:
+            return
+        if settings.timeout_write and now >= self._owed_since + settings.timeout_write - EARLY:
+            if self._reads_steadily():
+                self.fail("reads fast enough, and is cut off")
             return
         if self.stream.was_put_off:
             return

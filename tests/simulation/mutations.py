@@ -277,6 +277,33 @@ MUTATIONS = [
         "return self.later is None and self.decoder is not None and self.decoder.has_more",
         "return False",
     ),
+    Mutation(
+        "no connection is kept alive",
+        "dialogue.py",
+        "request.preamble.keep_alive\n            and not self._is_closing",
+        "False\n            and not self._is_closing",
+    ),
+    Mutation("nobody is told to continue", "dialogue.py", "self._outbox.add(_CONTINUE)", "pass"),
+    Mutation(
+        "a connection may ask for more than its number of requests",
+        "dialogue.py",
+        "            and self._served != service.settings.limit_requests_per_connection\n",
+        "",
+    ),
+    Mutation("no limit on what is worked on", "dialogue.py", "if limit and service.working >= limit:", "if False:"),
+    Mutation("one client may have all connections", "listener.py", "service.clients.get(client, 0) >= limit", "False"),
+    Mutation(
+        "what the kernel took is taken for what the peer took",
+        "connection.py",
+        "self._outbox.sent - self._transport.queued() if",
+        "self._outbox.sent if",
+    ),
+    Mutation(
+        "who reads slowly is not looked at again",
+        "connection.py",
+        "self.deadline = self._due(state)\n        return",
+        "return",
+    ),
     Mutation("idle connections make no room", "service.py", "            connection.retire()\n", "            pass\n"),
     Mutation(
         "room is made at the cost of somebody who has not been served",

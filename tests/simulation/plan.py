@@ -216,6 +216,8 @@ def draw_script(random: Random, number: int, listeners: int, body_limit: int) ->
     reads = random.choice((window, max(window // 3, 1))) if window < 1 << 30 else window
     if every and random.random() < 0.15:
         reads = 0  # it reads nothing, ever
+    elif every == 0.5:
+        reads = min(reads, 500)  # slowly, and steadily, and faster than it must
     return Script(
         f"c{number}", random.choice((0.0, 0.0, 0.01, 1.0, 5.0, 20.0)) * random.random(), random.randrange(listeners),
         f"192.0.2.{random.randint(1, 2)}", asks, pauses, cut, random.random() < 0.3, sends,
