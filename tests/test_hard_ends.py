@@ -564,15 +564,15 @@ def test_a_selector_that_fails_to_change_and_forgets_costs_one_connection(monkey
 
 
 def test_a_fault_in_making_room_costs_one_connection(caplog: pytest.LogCaptureFixture) -> None:
-    with serving_one_at_a_time() as (server, first), closing(connect(port_of(server))) as second:
+    def fails() -> None:
+        raise RuntimeError("as asked")
 
-        def fails() -> None:
-            raise RuntimeError("as asked")
-
+    with serving_one_at_a_time() as (server, first):
         [connection] = server.service.connections
         server.service.connections = {Failing(connection, fails)}
-        second.sendall(get("/"))
-        assert read_response(second).body == b"here"
+        with closing(connect(port_of(server))) as second:
+            second.sendall(get("/"))
+            assert read_response(second).body == b"here"
         assert "internal error in retiring" in caplog.text
         assert first.recv(1) == b""
 

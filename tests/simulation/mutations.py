@@ -304,7 +304,9 @@ MUTATIONS = [
         "self.deadline = self._due(state)\n        return",
         "return",
     ),
-    Mutation("idle connections make no room", "service.py", "            connection.retire()\n", "            pass\n"),
+    Mutation(
+        "idle connections make no room", "service.py", "            self.retire(connection)\n", "            pass\n"
+    ),
     Mutation(
         "room is made at the cost of somebody who has not been served",
         "connection.py",
@@ -323,7 +325,7 @@ MUTATIONS = [
         "if not self._accept(BURST, is_limited=False):\n                break",
         "break",
     ),
-    Mutation("a stop waits for idle connections", "server.py", "connection.retire()", "pass"),
+    Mutation("a stop waits for idle connections", "server.py", "self.service.retire(connection)", "pass"),
     Mutation(
         "a stop does not wait for answers",
         "server.py",
