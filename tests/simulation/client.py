@@ -20,7 +20,7 @@ REFUSALS = (400, 408, 413, 414, 417, 431, 501, 503, 505)
 class Client:
     """Attributes: `answered` (how many requests have had their answer, wholly), `served` (the tokens of those that a
     handler answered), `stream`, `is_gone` (it closed or reset: nothing is judged any more), `is_served` (a connection
-    was made for it), `is_over` (the server closed), `drained_at` (when the server was told to stop; inf: it was not).
+    was made for it), `is_over` (the server closed), `was_reset` (in that way), `drained_at` (when the server was told to stop; inf: it was not).
     """
 
     def __init__(self, kernel: Kernel, script: Script, application: Application, settings: Settings) -> None:
@@ -31,6 +31,7 @@ class Client:
         self.stream: Stream | None = None
         self.is_gone = False
         self.is_over = False  # the server closed
+        self.was_reset = False
         self._kernel = kernel
         self._script = script
         self._application = application
@@ -203,6 +204,7 @@ class Client:
         assert self.stream is not None
         was_over, had_fin = self.is_over, self._fin_at < inf
         self.is_over = self.is_over or is_closed
+        self.was_reset = self.was_reset or is_reset
         if self.is_gone or was_over or not self._is_accepted or self.stream.is_disturbed:
             if (
                 not self._is_accepted
@@ -216,7 +218,8 @@ class Client:
             if not self._settings.limit_per_client:
                 self.fail("was turned away, and nothing is limited")
             return
-        if is_reset and self._reader.has_closed and not had_fin:
+        is_late = self._kernel.now >= self.drained_at + self._settings.timeout_graceful_shutdown - EARLY
+        if is_reset and self._reader.has_closed and not had_fin and not is_late:
             self.fail("a reset destroys an answer that was the last")
         if is_reset:
             self._judge_reset()
