@@ -19,8 +19,9 @@ REFUSALS = (400, 408, 413, 414, 417, 431, 501, 503, 505)
 
 class Client:
     """Attributes: `answered` (how many requests have had their answer, wholly), `served` (the tokens of those that a
-    handler answered), `stream`, `is_gone` (it closed or reset: nothing is judged any more), `is_served` (a connection
-    was made for it), `is_over` (the server closed), `was_reset` (in that way), `drained_at` (when the server was told to stop; inf: it was not).
+    handler answered), `stream`, `unread` (bytes here that it has not read), `is_gone` (it closed or reset: nothing is
+    judged any more), `is_served` (a connection was made for it), `is_over` (the server closed), `was_reset` (in that
+    way), `drained_at` (when the server was told to stop; inf: it was not).
     """
 
     def __init__(self, kernel: Kernel, script: Script, application: Application, settings: Settings) -> None:
