@@ -24,6 +24,7 @@ from .state import (  # fmt: skip
     DUPLEX,
     FLUSH,
     HEAD,
+    HEARD,
     HOPELESS,
     IDLE,
     LINGER,
@@ -292,13 +293,15 @@ class Connection(Dialogue):
     def expire(self) -> None:
         """The deadline has passed."""
         state = self.state
-        if state is IDLE:
-            self._on_readable(READ)  # a request may have crossed with our close
-            if self.state is IDLE and self.deadline <= self._service.reactor.now:
+        if state in HEARD:
+            self._on_readable(READ)  # what we wait for may have crossed with our patience
+            if self.state is not state or self._is_put_off or self.deadline > self._service.reactor.now:
+                return
+            if state is IDLE:
                 self.close()
-        elif state in (HEAD, BODY):
-            self._refuse(ProtocolError(408, "the request did not arrive in time"))
-            self._advance()
+            else:
+                self._refuse(ProtocolError(408, "the request did not arrive in time"))
+                self._advance()
         elif state is WORK:
             if self._transport.has_failed():
                 self.close()

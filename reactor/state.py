@@ -42,6 +42,7 @@ UPGRADED = State("UPGRADED", READ, "_on_protocol")
 CLOSED = State("CLOSED", 0, "")
 
 NEW = State("NEW", 0, "")  # before the first of them
+HEARD = (IDLE, HEAD, BODY)  # where a last look may find what we wait for
 HOPELESS = (IDLE, HEAD, BODY, LINGER)  # once the peer has said goodbye: no more bytes will come
 AHEAD = (WORK, DUPLEX, UPGRADED)  # where bytes may come ahead of their turn
 OWING = (FLUSH, DUPLEX)  # where the peer has to take an answer

@@ -336,3 +336,16 @@ def test_a_bug_at_one_deadline_is_logged_and_the_others_are_kept(
     assert [transport.is_open for transport in transports] == [False, False]
     assert len(caplog.records) == 1
     world.assert_released()
+
+
+@pytest.mark.parametrize("rest", [b"Host: test\r\n\r\n", b"hello"])
+def test_what_crosses_with_our_patience_is_answered(rest: bytes) -> None:
+    """A head and a body, as an idle connection's request: one last look before the 408."""
+    whole = HELLO if rest.startswith(b"Host") else head("POST /echo", "Content-Length: 5") + rest
+    world = World(timeout_body=10)
+    world.arrive(whole[: -len(rest)])
+    world.reactor.now += 11
+    world.transport.feed(rest)
+    world.service.sweep()
+    world.run()
+    assert world.statuses == [200]

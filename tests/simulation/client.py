@@ -282,11 +282,18 @@ class Client:
             return
         begin = self._ends[index] - ask.size
         if status == 503 and settings.limit_concurrency:
-            if not self._application.promised and self._application.was_promised_at != now:
+            is_prompt = self._owed_since == inf  # else it may have been true when it was said
+            if is_prompt and not self._application.promised and self._application.was_promised_at != now:
                 self.fail("503, and nothing is being worked on")
             return
         if status == 408:
-            if ask.expects and self._is_waiting and self._reader.continued <= index and not ask.what.is_early:
+            if (
+                ask.expects
+                and self._is_waiting
+                and index in self._headed
+                and self._reader.continued <= index
+                and not ask.what.is_early
+            ):
                 self.fail(f"{ask.kind} {ask.token} was never told to continue")
             if received >= self._ends[index] and not ask.what.is_bad:
                 self.fail(f"408 for {ask.kind} {ask.token}, which is complete")
@@ -349,7 +356,9 @@ class Client:
             return
         last = self._script.asks[self.answered - 1] if self.answered else None
         here = stream.received + len(stream.inbound)
-        if last is not None and (len(last.payload) > settings.limit_discard or here < self._ends[self.answered - 1]):
+        if last is not None and (
+            len(last.payload) > settings.limit_discard or stream.received < self._ends[self.answered - 1]
+        ):
             return  # more of a body that nobody wants than is worth the connection, or it did not come in time
         if last is not None and last.what.is_bad:
             return  # it was turned away (503) before its body, which is malformed, was looked at

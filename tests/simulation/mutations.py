@@ -116,13 +116,13 @@ MUTATIONS = [
     Mutation(
         "a silent client is never let go",
         "connection.py",
-        "if self.state is IDLE and self.deadline <= self._service.reactor.now:",
-        "if False:",
+        "            if state is IDLE:\n                self.close()\n",
+        "            if state is IDLE:\n                pass\n",
     ),
     Mutation(
         "no last look before an idle close",
         "connection.py",
-        "self._on_readable(READ)  # a request may have crossed with our close",
+        "self._on_readable(READ)  # what we wait for",
         "pass",
     ),
     Mutation("lingering without end", "wait.py", "return self._began + (settings.timeout_linger or inf)", "return inf"),
