@@ -295,7 +295,10 @@ class Connection(Dialogue):
         state = self.state
         if state in HEARD:
             self._on_readable(READ)  # what we wait for may have crossed with our patience
-            if self.state is not state or self._is_put_off or self.deadline > self._service.reactor.now:
+            if self._is_put_off:  # it may be among what is here and was not looked at
+                self._service.reactor.call_soon(self._expire_if_due)
+                return
+            if self.state is not state or self.deadline > self._service.reactor.now:
                 return
             if state is IDLE:
                 self.close()
@@ -314,6 +317,10 @@ class Connection(Dialogue):
             self.abort()
         else:
             self.close()
+
+    def _expire_if_due(self) -> None:
+        if self.deadline <= self._service.reactor.now:
+            self.expire()
 
     def _has_taken_meanwhile(self, state: State) -> bool:
         """Whether the peer has more time: what it took since we looked last is known to the kernel only, which asks for
