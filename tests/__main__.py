@@ -10,6 +10,7 @@ Python refuses `pip install`. An install that is up to date is skipped.
     python3 -m tests --lint       ruff and mypy
     python3 -m tests --load 10    the load test with locust, for ten seconds
     python3 -m tests --fuzz all   coverage-guided fuzzing; its arguments are those of `python3 -m tests.fuzzing`
+    python3 -m tests --differential --runs 100000   many nearly valid streams, to us and to other parsers
     python3 -m tests --setup      only make .venv
 """
 
@@ -157,6 +158,8 @@ def main(arguments: list[str]) -> int:
             return lint()
         case ["--load", *rest]:
             return run(PYTHON, "-m", "loadtest.locust_run", *rest)
+        case ["--differential", *rest]:
+            return run(PYTHON, "-m", "tests.differential", *rest)
         case ["--fuzz", *rest]:
             must(*installer(VENV), "--group", "fuzz")
             return run(PYTHON, "-m", "tests.fuzzing", *rest)

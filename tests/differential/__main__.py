@@ -1,8 +1,8 @@
-"""`python3 -m tests.differential`: many nearly valid streams, to us and to the other parsers.
+"""`python3 -m tests --differential`: many nearly valid streams, to us and to the other parsers.
 
-    python3 -m tests.differential --runs 1000000           progress every few seconds, and the seed at the start
-    python3 -m tests.differential --seed 7 --first 123 --runs 1    one of them again, with its bytes
-    python3 -m tests.differential --list                   write anew which invalid cases the others take
+    python3 -m tests --differential --runs 1000000           progress every few seconds, and the seed at the start
+    python3 -m tests --differential --seed 7 --first 123 --runs 1    one of them again, with its bytes
+    python3 -m tests --differential --list                   write anew which invalid cases the others take
 
 It ends with exit code 1, and the bytes, at the tenth stream that somebody reads otherwise for no known reason.
 """
@@ -22,7 +22,7 @@ ENOUGH = 10
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m tests.differential", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python3 -m tests --differential", description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=100_000, help="how many streams (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="default: another each time")
     parser.add_argument("--first", type=int, default=0, help="the number of the first (default: 0)")

@@ -1,7 +1,7 @@
 """Where another parser takes what we refuse: each sample and each case with the sentence that decides.
 
 A case of the corpus brings that sentence, its `why`: `taken.toml` says which of them are taken, and by whom (after a
-change to the corpus, `python3 -m tests.differential --list` writes it anew, for a person to read what is new). A
+change to the corpus, `python3 -m tests --differential --list` writes it anew, for a person to read what is new). A
 sample has it here. http.server is not asked: it reads lines off a file, and takes what looks like a request in
 hundreds of ways; it counts only where we take something.
 """
@@ -171,7 +171,7 @@ def list_again() -> str:
         if takers:
             _, group, name = name.split("/", 2)
             groups.setdefault(group, {}).setdefault(BOTH if len(takers) > 1 else takers.pop(), []).append(name)
-    lines = ["# What other parsers take of the invalid cases; written by `python3 -m tests.differential --list`."]
+    lines = ["# What other parsers take of the invalid cases; written by `python3 -m tests --differential --list`."]
     for group, keys in sorted(groups.items()):
         lines += ["", f"[{group}]"]
         for key in sorted(keys):

@@ -60,8 +60,8 @@ def test_every_reason_is_for_a_sample_that_there_is() -> None:
 
 
 def test_every_case_that_is_listed_is_there() -> None:
-    assert LISTED[H11] | LISTED[LLHTTP] <= CASES.keys(), "python3 -m tests.differential --list"
+    assert LISTED[H11] | LISTED[LLHTTP] <= CASES.keys(), "python3 -m tests --differential --list"
 
 
 def test_the_list_can_be_written_again() -> None:
-    assert list_again() == LIST.read_text("utf-8"), "python3 -m tests.differential --list"
+    assert list_again() == LIST.read_text("utf-8"), "python3 -m tests --differential --list"

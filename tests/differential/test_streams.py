@@ -75,7 +75,7 @@ def test_changed_cases_mean_the_same() -> None:
     taken = 0
     for number in range(RUNS):
         answers = ask_all(mutator.make(number))
-        assert not answers.surprises, f"python3 -m tests.differential --seed {SEED} --first {number} --runs 1"
+        assert not answers.surprises, f"python3 -m tests --differential --seed {SEED} --first {number} --runs 1"
         taken += len(answers.ours.requests)
     assert taken > RUNS / 4, "what is made is nearly valid"
 
