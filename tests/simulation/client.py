@@ -380,6 +380,8 @@ class Client:
         assert self.stream is not None
         settings, now = self._settings, self._kernel.now
         ask = self.expected
+        if self.stream.was_put_off:
+            return
         if ask is not None and ask.what.may_break and self._reader.is_inside:
             return
         if now >= self.drained_at + settings.timeout_graceful_shutdown - EARLY:
@@ -395,8 +397,6 @@ class Client:
         if settings.timeout_write and now >= self._owed_since + settings.timeout_write - EARLY:
             if self._reads_steadily():
                 self.fail("reads fast enough, and is cut off")
-            return
-        if self.stream.was_put_off:
             return
         self.fail(f"reset without a reason, at {ask and ask.kind} {ask and ask.token}")
 
