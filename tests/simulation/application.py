@@ -20,7 +20,7 @@ from .kernel import Kernel
 from .plan import LARGE, PIECES, SMALL, STREAMED, text
 
 # What limit-concurrency counts: the answer itself is promised, and not a piece of it.
-WORKED_ON = ("later", "later-large", "later-stream", "later-raises", "later-later", "never", "early-later")
+WORKED_ON = ("later", "later-large", "later-stream", "later-raises", "never", "early-later")
 PROTOCOL_TIMEOUT = 20.0  # seconds of a silent peer
 
 
