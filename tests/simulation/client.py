@@ -475,12 +475,12 @@ class Client:
             if now > began + ask.size / settings.least_rate + settings.timeout_body + SLACK:
                 self.fail(f"has not sent its body, and is kept for {now - began} s")
 
-    def check_queue(self, is_room: bool) -> None:
-        """Nobody waits to be accepted while there is room."""
+    def check_queue(self, room_since: float, patience: float) -> None:
+        """Nobody waits to be accepted for longer than `patience` (seconds) where there is room since then."""
         is_starving = self._kernel.now <= self._kernel.starved_at + SLACK
-        if self._is_accepted or self.is_gone or self.stream is None or self.is_over or not is_room or is_starving:
+        if self._is_accepted or self.is_gone or self.stream is None or self.is_over or is_starving:
             self._queued_at = self._kernel.now
-        elif self._kernel.now > self._queued_at + SLACK:
+        elif self._kernel.now > max(self._queued_at, room_since) + patience:
             self.fail("waits to be accepted, and there is room")
 
 

@@ -123,7 +123,7 @@ MUTATIONS = [
         "no last look before an idle close",
         "connection.py",
         "self._on_readable(READ)  # what we wait for",
-        "pass",
+        "pass  #",
     ),
     Mutation("lingering without end", "wait.py", "return self._began + (settings.timeout_linger or inf)", "return inf"),
     Mutation("a tick late: deadlines are looked at every other second", "loop.py", "TICK = 1.0", "TICK = 3.5"),

@@ -7,6 +7,7 @@ import weakref
 from collections import Counter
 from functools import partial
 from io import StringIO
+from math import inf
 from random import Random
 from typing import Any
 from unittest import mock
@@ -21,11 +22,12 @@ from reactor.state import AHEAD, CLOSED, UPGRADED
 from reactor.transport import RECV_SIZE
 
 from .application import Application
-from .client import Client
+from .client import SLACK, Client
 from .kernel import Failure, Kernel, Listening, Stream, Weather
 from .plan import LARGE, draw_script
 
 TICK = 1.001  # seconds between two looks at the deadlines
+AT_ONCE = 0.01  # seconds
 OWED_LIMIT = 2 * HIGH_WATER + LARGE + RECV_SIZE  # bytes that a connection may owe: one turn's answers, and the last
 
 
@@ -52,6 +54,7 @@ class World:
         self.application.on_dispatch = self._on_dispatch
         self._listeners: list[Listening] = []
         self._count = 0
+        self._room_since = self._spare_since = inf
         self._left = 0  # bytes that are here and not looked at
         self._alive: list[weakref.ref[Connection]] = []
         self._log = StringIO()
@@ -184,10 +187,15 @@ class World:
             kernel.fail(f"{max(hosts.values())} connections of one client, and the limit is {limit}")
         if 0 < self.settings.limit_concurrency < self.application.working():
             kernel.fail(f"{self.application.working()} answers are being worked on, and the limit is less")
-        is_room = not self._is_crowded() or any(each.is_spare for each in service.connections)
+        # A place that becomes free is taken at once; one that has to be made, with the next tick at the latest.
+        is_room = not self._is_crowded()
+        is_spare = is_room or any(each.is_spare for each in service.connections)
+        self._room_since = min(self._room_since, now) if is_room else inf
+        self._spare_since = min(self._spare_since, now) if is_spare else inf
         for client in self.clients.values():
             client.check(client.stream in writing)
-            client.check_queue(is_room)
+            client.check_queue(self._room_since, AT_ONCE)
+            client.check_queue(self._spare_since, SLACK)
 
     def _after(self) -> None:
         """The server has stopped: nothing is left of anything."""
