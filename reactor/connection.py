@@ -17,7 +17,7 @@ from .http1.request import Origin
 from .loop import READ, TICK, WRITE
 from .outbox import BrokenPromise
 from .service import Service
-from .state import (  # fmt: skip
+from .state import (
     AHEAD,
     BODY,
     CLOSED,
