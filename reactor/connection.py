@@ -166,8 +166,21 @@ class Connection(Dialogue):
     def _flush(self) -> bool:
         """Send what can be sent. False: the connection is closed."""
         outbox = self._outbox
-        was_owed = outbox.size
-        began = None if outbox.source is None else monotonic()
+        if outbox.source is not None:
+            return self._flush_source()
+        try:
+            outbox.flush(self._transport)
+        except OSError:
+            self.close()
+            return False
+        if self._protocol is not None and not outbox.size:
+            self._ask_protocol(self._protocol.on_sent)
+        return True
+
+    def _flush_source(self) -> bool:
+        """The same, where the body of an answer is pulled as it leaves."""
+        outbox = self._outbox
+        began = monotonic()
         try:
             outbox.flush(self._transport)
         except BrokenPromise as broken:
@@ -178,14 +191,11 @@ class Connection(Dialogue):
         except OSError:
             self.close()
             return False
-        if began is not None:
-            self._service.blame(monotonic() - began, "in the body of an answer")
+        self._service.blame(monotonic() - began, "in the body of an answer")
         if outbox.waiting is not None:
             outbox.waiting.attach(self._wake)
-        elif self._unlogged is not None and outbox.source is None:
+        elif outbox.source is None:
             self._log_source(is_whole=True)
-        elif self._protocol is not None and was_owed and not outbox.size:
-            self._ask_protocol(self._protocol.on_sent)
         return True
 
     # What a link asks for.
@@ -216,14 +226,16 @@ class Connection(Dialogue):
         exchange = self._exchange
         if self._protocol is not None and not self._is_closing:
             return UPGRADED
-        if outbox.size or (outbox.source is not None and outbox.waiting is None):
+        if outbox.size or outbox.source is not None:
+            if outbox.waiting is not None and not outbox.size:
+                return WORK
             return DUPLEX if exchange is not None and exchange.is_receiving else FLUSH
-        if outbox.waiting is not None or (exchange is not None and exchange.later is not None):
-            return WORK
+        if exchange is not None:
+            if exchange.later is not None:
+                return WORK
+            return LINGER if self._is_closing else BODY
         if self._is_closing:
             return LINGER
-        if exchange is not None:
-            return BODY
         return HEAD if self._inbox else IDLE
 
     def _settle(self) -> None:
@@ -232,7 +244,7 @@ class Connection(Dialogue):
         former = self.state
         if state is IDLE and former is IDLE and self._served and not self._has_said_goodbye:
             # The fast path: nothing changes but the deadline.
-            self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)
+            self.deadline = self._service.reactor.now + self._service.keep_alive
             return
         if former is CLOSED:
             return

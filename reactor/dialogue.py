@@ -28,6 +28,7 @@ STEPS = 1500  # of reading a chunked body, for the same reason: a chunk takes th
 HIGH_WATER = 64 * 1024  # bytes: received ahead of their turn, or owed by answers of one turn
 PROMISES = 5  # Laters answered with Laters, one after the other; two that are each other's answer would never end
 
+_SHARE = range(PIPELINE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = Response(500, "Internal Server Error\n")
 _OVERLOADED = Response(503, "too many requests are being worked on; try again\n", {"Retry-After": "1"})
@@ -64,19 +65,19 @@ class Dialogue:
         first), so come back by yourself. False: it takes an event: more bytes, a Later, the end.
         """
         outbox = self._outbox
-        for _ in range(PIPELINE):
+        for _ in _SHARE:
             exchange = self._exchange
             if exchange is not None:
                 if not self._feed(exchange):
                     return exchange.has_more
+            elif self._at == len(self._inbox):
+                return False
             elif self._protocol is not None:
                 return self._feed_protocol(self._protocol)
             elif self._is_closing:
                 return False
             elif outbox.source is not None or outbox.size > HIGH_WATER:
                 return True
-            elif self._at == len(self._inbox):
-                return False
             else:
                 request = self._parser.take(self._inbox, self._at)
                 if request is None:
@@ -89,19 +90,7 @@ class Dialogue:
         """A head is here: ask the handler what to do."""
         service = self._service
         self._served += 1
-        verdict: Any = None
-        limit = service.settings.limit_concurrency
-        if request.method == "CONNECT":
-            self._is_closing = True  # what comes behind it may be meant for the tunnel: it is never read as a request
-        if limit and service.working >= limit:
-            verdict = _OVERLOADED
-        elif request.method == "CONNECT" and not service.takes_connect:
-            verdict = _NO_CONNECT
-        elif service.on_head is not None:
-            verdict = self._ask(request, service.on_head, request)
-            if verdict is not None and not isinstance(verdict, (Response, Later, Upgrade)) and not is_sink(verdict):
-                log.error("on_head of %s returned %s; answered 500", service.name, type(verdict).__name__)
-                verdict = _FAILED
+        verdict = self._screen(request) if service.screens or request.method == "CONNECT" else None
         if request.preamble.length:
             self._expect_body(request, verdict)
         elif verdict is None:
@@ -114,6 +103,25 @@ class Dialogue:
             self._give(request, verdict)
         else:
             self._give(request, self._ask(request, finish, verdict))
+
+    def _screen(self, request: Request) -> Any:
+        """What is said to a head alone: an answer, a sink for its body, or None, which leaves it to the handler."""
+        service = self._service
+        is_connect = request.method == "CONNECT"
+        if is_connect:
+            self._is_closing = True  # what comes behind it may be meant for the tunnel: it is never read as a request
+        limit = service.settings.limit_concurrency
+        if limit and service.working >= limit:
+            return _OVERLOADED
+        if is_connect and not service.takes_connect:
+            return _NO_CONNECT
+        if service.on_head is None:
+            return None
+        verdict = self._ask(request, service.on_head, request)
+        if verdict is not None and not isinstance(verdict, (Response, Later, Upgrade)) and not is_sink(verdict):
+            log.error("on_head of %s returned %s; answered 500", service.name, type(verdict).__name__)
+            return _FAILED
+        return verdict
 
     def _expect_body(self, request: Request, verdict: Any) -> None:
         """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""

@@ -59,21 +59,22 @@ class Outbox:
 
         Raises OSError when the peer is gone, BrokenPromise when the source failed.
         """
+        pieces = self._pieces
         pulls = PULLS
         try:
             while True:
                 while self.size:
-                    pieces = self._pieces
                     if len(pieces) > 1:
                         self._send_several(transport)
                         continue
                     sent = transport.send(pieces[0])
                     self.sent += sent
-                    self.size -= sent
-                    if self.size:  # the kernel is full; a fast reader would keep the loop to itself here
+                    self.size = left = self.size - sent
+                    if left:  # the kernel is full; a fast reader would keep the loop to itself here
                         pieces[0] = memoryview(pieces[0])[sent:]
                         return
                     pieces.clear()
+                    break
                 if self.source is None or not pulls or (self.waiting is not None and not self.waiting.is_answered):
                     return
                 pulls -= 1

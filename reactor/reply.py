@@ -20,8 +20,12 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
     `stamp`: the server's own field lines. `keep`: whether it may, as far as everything else is concerned.
     """
     preamble = request.preamble
-    body, head = response._body, response._wire_head  # past the read-only properties, which cost 30 ns each
     is_head = request.method == "HEAD"
+    is_usual = keep and not is_head and not preamble.is_old
+    if is_usual and response._stamp is stamp:  # sent before within this second: 0.2 us saved
+        outbox.add(response._wire)
+        return True
+    body, head = response._body, response._wire_head  # past the read-only properties, which cost 30 ns each
     fields = b""
     if preamble.is_old:
         keep = keep and (response.length is not None or is_head)  # else its end is told by the close
@@ -33,7 +37,10 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
         if is_head:
             body = b""
         if len(body) <= JOIN_LIMIT:
-            outbox.add(b"".join((head, stamp, fields, b"\r\n", body)))
+            wire = b"".join((head, stamp, fields, b"\r\n", body))
+            if is_usual:
+                response._stamp, response._wire = stamp, wire
+            outbox.add(wire)
             return keep
         outbox.add(b"".join((head, stamp, fields, b"\r\n")))
         outbox.add(body)

@@ -6,6 +6,7 @@ Law: it decides nothing about a connection; it counts, and keeps what would else
 import logging
 from collections.abc import Callable
 from heapq import nsmallest
+from math import inf
 from operator import attrgetter
 from time import gmtime, time
 from typing import Any, Protocol
@@ -36,8 +37,9 @@ class Member(Protocol):
 
 class Service:
     """Attributes: `reactor`, `settings`, `handler`, `name` (the handler's), `on_head` (its, or None),
-    `takes_connect` (whether CONNECT is for it), `limits` (of a head), `stamp` (the server's own field lines,
-    made once a second), `access_log` (or None), `connections` (the open ones), `working` (answers being
+    `takes_connect` (whether CONNECT is for it), `screens` (whether a head may be answered before the handler is
+    asked), `limits` (of a head), `stamp` (the server's own field lines, made once a second), `keep_alive` (seconds
+    that an idle connection may last), `access_log` (or None), `connections` (the open ones), `working` (answers being
     computed elsewhere), `clients` (connections by address, where limit_per_client is set), `is_draining`,
     `on_room` (called when a connection has gone).
     """
@@ -56,12 +58,14 @@ class Service:
         self.name = handler_name(handler)
         self.on_head = getattr(handler, "on_head", None)
         self.takes_connect = bool(getattr(handler, "takes_connect", False))
+        self.screens = self.on_head is not None or settings.limit_concurrency > 0
         self.limits = HeadLimits(
             settings.limit_head_size or _UNLIMITED,
             settings.limit_request_line or _UNLIMITED,
             settings.limit_headers or _UNLIMITED,
         )
         self.access_log = access_log
+        self.keep_alive = settings.timeout_keep_alive or inf
         self.connections: set[Member] = set()
         self.clients: dict[str, int] = {}
         self.working = 0

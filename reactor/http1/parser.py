@@ -7,7 +7,7 @@ searched once.
 
 from .errors import ProtocolError
 from .grammar import ABSOLUTE_FORM, HARMLESS, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
-from .request import HeadLimits, Origin, Preamble, Request, is_host
+from .request import Head, HeadLimits, Origin, Preamble, Request, is_host
 
 # Empty lines that some clients send behind a body. RFC 9112 2.2 says "at least one"; four are a few.
 BLANK_LINES = 4
@@ -25,12 +25,12 @@ class HeadParser:
     Attribute `end`: the index behind the head that `take` returned last.
     """
 
-    __slots__ = ("_is_line_valid", "_limits", "_origin", "_preamble", "_searched", "_tight", "end")
+    __slots__ = ("_is_line_valid", "_last", "_limits", "_origin", "_searched", "_tight", "end")
 
     def __init__(self, limits: HeadLimits, origin: Origin) -> None:
         self._limits = limits
         self._origin = origin
-        self._preamble: Preamble | None = None  # the last one, to compare with
+        self._last: Head | None = None  # to compare with: most clients repeat themselves
         self._searched = 0  # bytes of an incomplete head that hold neither its end nor a fault
         self._is_line_valid = False  # of that head, whether its request line is here and was found valid
         self._tight = min(limits.head, limits.request_line)  # no shorter head can be too large
@@ -41,8 +41,16 @@ class HeadParser:
 
         After None, call it with the same bytes again and those that came behind them.
         """
-        if self._searched and not self._has_end(data, start):
-            return None
+        last = self._last
+        if self._searched:
+            if not self._has_end(data, start):
+                return None
+        elif last is not None:
+            raw = last.raw
+            # The first comparison is the second for nearly every one, and five times as fast.
+            if (data == raw and not start) or data.startswith(raw, start):
+                self.end = start + len(raw)
+                return Request(last, self._origin)
         line = REQUEST_LINE.match(data, start)
         if line is None:
             begin = skip_blank_lines(data, start)
@@ -51,9 +59,10 @@ class HeadParser:
             self._wait(data, start)
             return None
         rest = line.end() - 10  # from "HTTP/1.1" on
-        preamble = self._preamble
-        if preamble is not None and data.startswith(preamble.raw, rest):  # the same again: 0.1 to 0.5 us saved
-            end = rest + len(preamble.raw)
+        tail = b"" if last is None else last.raw[last.rest :]
+        if last is not None and data.startswith(tail, rest):
+            end = rest + len(tail)
+            preamble = last.preamble
         else:
             end = data.find(b"\r\n\r\n", rest + 8) + 4
             if end < 4:
@@ -65,12 +74,15 @@ class HeadParser:
             self._check(data, start, start, end)
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
+        raw = bytes(data[start:end])
         if preamble is None:
-            preamble = Preamble(bytes(data[rest:end]), self._limits)
-            self._preamble = preamble if end - rest <= REMEMBERED else None
+            preamble = Preamble(raw[rest - start :], self._limits)
         if target[0] != _SLASH or method == "CONNECT":
             check_target(method, target, preamble)
-        return Request(method, target, preamble, self._origin)
+        head = Head(raw, rest - start, method, target, preamble)
+        if len(raw) <= REMEMBERED:
+            self._last = head
+        return Request(head, self._origin)
 
     def _take_behind_blank_lines(self, data: bytes | bytearray, start: int, begin: int) -> Request | None:
         request = self.take(data, begin) if begin < len(data) else None

@@ -1,8 +1,7 @@
-"""Request heads: bytes in, Request out.
+"""Request heads: what follows from their bytes, once for each that differs; and the Request that a handler sees.
 
-Law: a head is taken whole or refused; nothing is guessed and nothing repaired. What stands behind the target
-(version and fields) is compared with the connection's previous one as a single piece of bytes, and only
-parsed where it differs: most clients repeat themselves.
+Law: a head is taken whole or refused; nothing is guessed and nothing repaired. A Head and its Preamble never
+change, so that they can stand for every request that says the same; what belongs to one request is in the Request.
 """
 
 import re
@@ -14,6 +13,7 @@ from .errors import ProtocolError
 from .fields import Headers, list_tokens, parse_fields
 from .framing import body_length
 from .grammar import HOST
+from .memo import Memo
 from .query import Query, percent_decode
 
 
@@ -28,26 +28,25 @@ class HeadLimits(NamedTuple):
 class Preamble:
     """What stands behind the target, through the empty line, and all that follows from it.
 
-    Attributes: `raw` (the bytes), `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or
-    CHUNKED), `options` (the Connection field's, a list of bytes), `keep_alive` (whether the peer wants it),
-    `is_old` (HTTP/1.0), `expects_continue`. Raises ProtocolError.
+    Attributes: `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or CHUNKED), `options` (the
+    Connection field's, a tuple of bytes), `keep_alive` (whether the peer wants it), `is_old` (HTTP/1.0),
+    `expects_continue`. Raises ProtocolError.
     """
 
-    __slots__ = ("expects_continue", "headers", "is_old", "keep_alive", "length", "options", "raw", "version")
+    __slots__ = ("expects_continue", "headers", "is_old", "keep_alive", "length", "options", "version")
 
     def __init__(self, raw: bytes, limits: HeadLimits) -> None:
-        self.raw = raw
         self.version = raw[:8]
         self.is_old = self.version == b"HTTP/1.0"
-        self.headers = headers = parse_fields(raw[10:-2], 0, limits.fields)
+        self.headers = headers = parse_fields(raw[10:-4], limits.fields)
         host = headers.raw(b"host")
         if host is None:
             if not self.is_old:
                 raise ProtocolError(400, "an HTTP/1.1 request without a Host field")
-        elif host and not is_host(host):
+        elif host and not _is_known_host(host):
             raise ProtocolError(400, "Host is not a name or an address with an optional port")
         self.length = body_length(self.version, headers)
-        options = list_tokens(headers.raw(b"connection") or b"")
+        options = _known_tokens(headers.raw(b"connection") or b"")
         if options is None:
             raise ProtocolError(400, "Connection is not a list of tokens")
         self.options = options
@@ -56,6 +55,39 @@ class Preamble:
         self.expects_continue = expectation is not None
         if expectation is not None and expectation.lower() != b"100-continue":
             raise ProtocolError(417, "the only expectation that can be met here is 100-continue")
+
+
+class Head:
+    """A request's head, whole: the request line and the Preamble.
+
+    Attributes: `raw` (its bytes), `rest` (the index in `raw` where the version begins), `method` (str), `target`
+    (bytes, as sent), `preamble`, `path` (str, percent-decoded; "*" for OPTIONS of the whole server).
+    """
+
+    __slots__ = ("method", "path", "preamble", "raw", "rest", "target")
+
+    def __init__(self, raw: bytes, rest: int, method: str, target: bytes, preamble: Preamble) -> None:
+        self.raw = raw
+        self.rest = rest
+        self.method = method
+        self.target = target
+        self.preamble = preamble
+        path = target if target[0] == _SLASH else self.origin_form()
+        if _QUESTION_MARK in path:  # an int: looking for bytes costs 0.2 us more
+            path = path[: path.index(_QUESTION_MARK)]
+        self.path = percent_decode(path) if _PERCENT in path else path.decode("ascii")
+
+    def origin_form(self) -> bytes:
+        """Path and query, whatever form the target has."""
+        target = self.target
+        if target[0] == _SLASH:
+            return target
+        absolute = _ABSOLUTE_PATH.fullmatch(target)
+        if absolute is None:  # asterisk-form, or CONNECT's authority-form, which has no path
+            return target if target == b"*" else b""
+        if not absolute[1] and self.method == "OPTIONS":
+            return b"*"  # RFC 9112 3.2.4
+        return absolute[1] if absolute[1][:1] == b"/" else b"/" + absolute[1]
 
 
 class Origin:
@@ -87,50 +119,41 @@ _ABSOLUTE_PATH = re.compile(rb"[^/?]*+//[^/?]*+(.*+)")
 class Request:
     """One request, as a handler sees it. Text is decoded when it is asked for.
 
-    Attributes: `method` (str), `target` (bytes, as sent), `headers` (Headers), `body` (bytes, complete),
-    `origin` (Origin), `params` (what a router found in the path, by name),
-    `root` (str: the prefix under which a router mounted the handler; "" at the top).
+    Attributes: `method` (str), `target` (bytes, as sent), `path` (str: percent-decoded, below `root`; "*" for OPTIONS
+    of the whole server), `headers` (Headers), `body` (bytes, complete), `origin` (Origin), `params` (what a router
+    found in the path, by name), `root` (str: the prefix under which a router mounted the handler; "" at the top).
     """
 
-    __slots__ = ("_outer", "_path", "_query", "_trailers", "body", "headers", "method", "origin", "params", "preamble",
-                 "root", "target")  # fmt: skip
+    __slots__ = ("_head", "_outer", "_query", "_trailers", "body", "headers", "method", "origin", "params", "path",
+                 "preamble", "root", "target")  # fmt: skip
 
-    def __init__(self, method: str, target: bytes, preamble: Preamble, origin: Origin = _NOBODY) -> None:
-        self.method = method
-        self.target = target
-        self.preamble = preamble
+    def __init__(self, head: Head, origin: Origin = _NOBODY) -> None:
+        self._head = head
+        self.method = head.method
+        self.target = head.target
+        self.path = head.path
+        self.preamble = preamble = head.preamble
         self.headers = preamble.headers
         self.origin = origin
         self.body = b""
         self.params = _NO_PARAMS
         self.root = ""
-        self._path: str | None = None
-        self._query: Query | None = None
         self._outer: Request | None = None  # the one that this was made from, by `below`
-        self._trailers: Headers | None = None
-
-    @property
-    def path(self) -> str:
-        """The path, percent-decoded, below `root`; "*" for OPTIONS of the whole server."""
-        path = self._path
-        if path is None:
-            raw = self._origin_form() if self.target[0] != _SLASH else self.target
-            if _QUESTION_MARK in raw:  # an int: looking for bytes costs 0.2 us more
-                raw = raw[: raw.index(_QUESTION_MARK)]
-            path = self._path = percent_decode(raw) if _PERCENT in raw else raw.decode("ascii")
-        return path
 
     @property
     def query(self) -> Query:
         """The parameters behind the "?"."""
-        if self._query is None:
-            self._query = Query(self._origin_form().partition(b"?")[2])
-        return self._query
+        query: Query | None = getattr(self, "_query", None)  # not set before it is asked for: a request costs less
+        if query is None:
+            outer = self._outer
+            query = Query(self._head.origin_form().partition(b"?")[2]) if outer is None else outer.query
+            self._query = query
+        return query
 
     @property
     def trailers(self) -> Headers | None:
         """The fields behind a chunked body, once it is complete; None without."""
-        return self._trailers if self._outer is None else self._outer.trailers
+        return getattr(self, "_trailers", None) if self._outer is None else self._outer.trailers
 
     @trailers.setter
     def trailers(self, trailers: Headers | None) -> None:
@@ -162,10 +185,10 @@ class Request:
 
     def below(self, prefix: str) -> "Request":
         """This request as a handler mounted at `prefix` sees it: `root` longer, `path` shorter by it."""
-        inner = Request(self.method, self.target, self.preamble, self.origin)
-        inner.headers, inner.body, inner.params, inner._query = self.headers, self.body, self.params, self._query
+        inner = Request(self._head, self.origin)
+        inner.headers, inner.body, inner.params = self.headers, self.body, self.params
         inner.root = self.root + prefix
-        inner._path = self.path[len(prefix) :] or "/"
+        inner.path = self.path[len(prefix) :] or "/"
         inner._outer = self
         return inner
 
@@ -175,20 +198,12 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self}>"
 
-    def _origin_form(self) -> bytes:
-        """Path and query, whatever form the target has."""
-        target = self.target
-        if target[0] == _SLASH:
-            return target
-        absolute = _ABSOLUTE_PATH.fullmatch(target)
-        if absolute is None:  # asterisk-form, or CONNECT's authority-form, which has no path
-            return target if target == b"*" else b""
-        if not absolute[1] and self.method == "OPTIONS":
-            return b"*"  # RFC 9112 3.2.4
-        return absolute[1] if absolute[1][:1] == b"/" else b"/" + absolute[1]
-
 
 def is_host(value: bytes) -> bool:
     """Whether `value` is `uri-host [ ":" port ]`, not empty, its port in range."""
     match = HOST.fullmatch(value)
     return match is not None and (not match[1] or (len(match[1]) <= 5 and int(match[1]) <= 65535))
+
+
+_is_known_host = Memo(is_host).__getitem__
+_known_tokens = Memo(list_tokens).__getitem__

@@ -1,8 +1,8 @@
 """Responses: what handlers hand us, checked; and their heads, encoded.
 
 Law: a Response is a value, checked when it is made (so that the traceback shows the handler's line) and never
-changed; its head is encoded once, however often it is sent. Framing, `Connection` and `Date` are the
-server's: no byte that a handler gives reaches the wire as anything but a field value or a body.
+changed; its head is encoded once, however often it is sent, and all of it once a second. Framing, `Connection` and
+`Date` are the server's: no byte that a handler gives reaches the wire as anything but a field value or a body.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,7 +72,7 @@ class Response:
     The same Response may be returned any number of times, unless its body is a file or an iterator.
     """
 
-    __slots__ = ("_body", "_headers", "_length", "_status", "_wire_head")
+    __slots__ = ("_body", "_headers", "_length", "_stamp", "_status", "_wire", "_wire_head")
 
     status: int = property(attrgetter("_status"))  # type: ignore[assignment]  # C-level, read-only
     headers: tuple[tuple[str, str], ...] = property(attrgetter("_headers"))  # type: ignore[assignment]  # read-only
@@ -97,6 +97,8 @@ class Response:
         if content_type is None:
             content_type = default_content_type(body)
         self._status = status
+        self._stamp: bytes | None = None  # what `_wire` was made with: the whole answer, as it left last time
+        self._wire = b""
         self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
         self._body: bytes | FileBody | Iterator[Any]
         self._length: int | None
@@ -116,6 +118,7 @@ class Response:
         other = Response.__new__(Response)
         other._status, other._body, other._length = self._status, self._body, self._length
         other._headers = self._headers + check_headers(headers, None)
+        other._stamp, other._wire = None, b""
         other._wire_head = other._encode_head()
         return other
 

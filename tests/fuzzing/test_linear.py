@@ -6,6 +6,7 @@ is dearer is listed, with what bounds it.
 """
 
 import builtins
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -26,6 +27,7 @@ from tests.simulated import World, get, head
 GROWTH = 2.3  # at most, in calls and in bytes, where the input doubles
 
 HEAD_LIMIT, LINE_LIMIT = 8192, 4096  # a quarter and a half of what is usual: counting takes its time
+NUMBERS = itertools.count()
 LONG = 2048  # bytes of what has no limit
 
 
@@ -131,6 +133,11 @@ def cost(work: Work, shape: Shape, size: int) -> Cost:
     return Cost(calls, work.bytes)
 
 
+def new_fields(size: int) -> list[bytes]:
+    """About `size` bytes of field lines that were never there before: none of them is remembered."""
+    return [b"X: %05d\r\n" % next(NUMBERS) for _ in range(size // 10 - 1)]
+
+
 def trickle(data: bytes) -> Iterator[bytes]:
     return (data[at : at + 1] for at in range(len(data)))
 
@@ -162,12 +169,12 @@ SHAPES: dict[str, tuple[int, Shape]] = {
     ),
     "a request line trickles": (LINE_LIMIT, lambda size: (b"", trickle(b"GET /" + b"x" * (size - 50)))),
     "many fields in one piece": (
-        HeadLimits().fields * 6,
-        lambda size: (b"", iter([HEAD + b"X: y\r\n" * (size // 6 - 1) + b"\r\n"])),
+        HeadLimits().fields * 10,
+        lambda size: (b"", iter([HEAD + b"".join(new_fields(size)) + b"\r\n"])),
     ),
     "many fields, a line a piece": (
-        HeadLimits().fields * 6,
-        lambda size: (b"", iter([HEAD, *[b"X: y\r\n"] * (size // 6 - 1), b"\r\n"])),
+        HeadLimits().fields * 10,
+        lambda size: (b"", iter([HEAD, *new_fields(size), b"\r\n"])),
     ),
     "empty lines trickle": (LONG, lambda size: (b"", trickle((b"\r\n" * 4 + GET) * (size // 35)))),
     "requests trickle": (LONG, lambda size: (b"", trickle(GET * (size // 27)))),

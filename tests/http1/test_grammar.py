@@ -36,10 +36,10 @@ def test_value_is_anything_but_control_bytes_with_tab_as_the_exception() -> None
 
 def test_field_line_and_field_block_agree() -> None:
     for template in (
-        *(b"a%b: x\r\n", b"%b: x\r\n", b"a: x%bx\r\n", b"a:%b\r\n"),
-        *(b"a: x\r%b", b"a: x%b\n", b"a%b x\r\n", b"%ba: x\r\n"),
+        *(b"a%b: x", b"%b: x", b"a: x%bx", b"a:%b"),
+        *(b"a: x\r%b", b"a: x%b\n", b"a%b x", b"%ba: x"),
     ):
-        assert matched(grammar.FIELD_LINE, template) == matched(grammar.FIELD_BLOCK, template), template
+        assert matched(grammar.FIELD_LINE, template) == matched(grammar.FIELD_BLOCK, template + b"\r\n"), template
     assert grammar.FIELD_BLOCK.fullmatch(b"")
     assert grammar.FIELD_BLOCK.fullmatch(b"a:\r\nb:c\r\n")
     assert not grammar.FIELD_BLOCK.fullmatch(b"a:\r\n\r\n")
@@ -47,7 +47,7 @@ def test_field_line_and_field_block_agree() -> None:
 
 
 def test_field_line_leaves_white_space_out_in_front_only() -> None:
-    found = grammar.FIELD_LINE.fullmatch(b"a: \t b \t\r\n")
+    found = grammar.FIELD_LINE.fullmatch(b"a: \t b \t")
     assert found
     assert found.groups() == (b"a", b"b \t")
 

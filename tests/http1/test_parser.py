@@ -38,8 +38,8 @@ def test_what_is_taken_is_bytes_even_from_a_bytearray() -> None:
     inbox = bytearray(HEAD.replace(b"GET", b"BREW"))
     request = took(it, inbox)
     inbox.clear()
-    assert (request.method, request.target, request.preamble.raw) == ("BREW", b"/a", b"HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert type(request.target) is type(request.preamble.raw) is bytes
+    assert (request.method, request.target, request.preamble.version) == ("BREW", b"/a", b"HTTP/1.1")
+    assert type(request.target) is type(request.preamble.version) is type(request.headers.pairs[0][1]) is bytes
 
 
 def test_what_stands_behind_the_target_is_parsed_once_if_it_repeats() -> None:
@@ -187,3 +187,26 @@ def test_what_is_harmless_has_no_fault(byte: int) -> None:
     for text in (b"a%bb\r\n", b"a\r%bb\r\n", b"a%b\nb\r\n", b"%b\r\n", b"\r\n%b\r\n"):
         data = text.replace(b"%b", bytes([byte]))
         assert is_harmless(data, 0, len(data)) == (HEAD_FAULT.search(data) is None), data
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_head_that_only_begins_like_the_last_is_another(start: int) -> None:
+    it = parser()
+    took(it, HEAD)
+    longer = HEAD[:-2] + b"X: y\r\n\r\n"
+    data = b"abc"[:start] + longer + HEAD + HEAD
+    assert list(took(it, data, start).headers.pairs) == [(b"Host", b"a"), (b"X", b"y")]
+    assert list(took(it, data, it.end).headers.pairs) == [(b"Host", b"a")]
+    assert list(took(it, data, it.end).headers.pairs) == [(b"Host", b"a")]
+    assert it.end == len(data)
+
+
+def test_requests_of_the_same_head_share_nothing_that_changes() -> None:
+    it = parser()
+    first = took(it, HEAD)
+    second = took(it, HEAD)
+    first.body, first.params, first.root = b"body", {"a": "b"}, "/root"
+    first.trailers = first.headers
+    assert first.query is not second.query
+    assert (second.body, dict(second.params), second.root, second.trailers) == (b"", {}, "", None)
+    assert first.preamble is second.preamble

@@ -5,7 +5,7 @@ import pytest
 from reactor.http1.errors import ProtocolError
 from reactor.http1.fields import Headers
 from reactor.http1.framing import CHUNKED
-from reactor.http1.request import HeadLimits, Origin, Preamble, Request, is_host
+from reactor.http1.request import Head, HeadLimits, Origin, Preamble, Request, is_host
 
 LIMITS = HeadLimits()
 
@@ -15,7 +15,7 @@ def preamble(fields: bytes = b"Host: a\r\n", version: bytes = b"HTTP/1.1") -> Pr
 
 
 def request(target: bytes = b"/", method: str = "GET", fields: bytes = b"Host: a\r\n") -> Request:
-    return Request(method, target, preamble(fields))
+    return Request(Head(b"", 0, method, target, preamble(fields)))
 
 
 # Preamble.
@@ -26,7 +26,7 @@ def test_a_preamble_has_what_follows_from_the_fields() -> None:
     assert it.version == b"HTTP/1.1"
     assert it.headers["host"] == "a"
     assert it.length == 5
-    assert it.options == [b"x", b"close"]
+    assert it.options == (b"x", b"close")
     assert not it.keep_alive
     assert it.expects_continue
     assert not it.is_old
@@ -138,7 +138,7 @@ def test_every_form_of_target(method: str, target: bytes, path: str, query: str,
 
 
 def test_a_request_without_a_host_has_an_empty_one() -> None:
-    assert Request("GET", b"/", preamble(b"", b"HTTP/1.0")).host == ""
+    assert Request(Head(b"", 0, "GET", b"/", preamble(b"", b"HTTP/1.0"))).host == ""
 
 
 def test_what_a_request_has_at_first() -> None:
@@ -159,7 +159,7 @@ def test_what_a_request_has_at_first() -> None:
     ],
 )
 def test_peers(address: object, peer: str) -> None:
-    it = Request("GET", b"/", preamble(), Origin(address, "https"))
+    it = Request(Head(b"", 0, "GET", b"/", preamble()), Origin(address, "https"))
     assert it.peer == peer
     assert it.scheme == "https"
 

@@ -97,7 +97,7 @@ MUTATIONS = [
     Mutation(
         "the deadline of a kept connection is not moved",
         "connection.py",
-        "self.deadline = self._service.reactor.now + (self._service.settings.timeout_keep_alive or inf)",
+        "self.deadline = self._service.reactor.now + self._service.keep_alive",
         "pass",
     ),
     Mutation(
@@ -143,8 +143,26 @@ MUTATIONS = [
     Mutation(
         "a short send is taken for a whole one",
         "outbox.py",
-        "self.size -= sent\n                    if self.size:",
-        "self.size = 0\n                    if self.size:",
+        "self.size = left = self.size - sent",
+        "self.size = left = 0",
+    ),
+    Mutation(
+        "an answer that is remembered has a body for HEAD, too",
+        "reply.py",
+        "is_usual = keep and not is_head and",
+        "is_usual = keep and",
+    ),
+    Mutation(
+        "an answer that is remembered closes nothing",
+        "reply.py",
+        "is_usual = keep and not is_head",
+        "is_usual = not is_head",
+    ),
+    Mutation(
+        "the head that came last stands for another of its length",
+        "http1/parser.py",
+        "if (data == raw and not start)",
+        "if (len(data) == len(raw) and not start)",
     ),
     Mutation("the file goes on where it began", "outbox.py", "self._offset += sent", "pass"),
     Mutation(

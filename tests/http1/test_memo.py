@@ -1,0 +1,47 @@
+"""A memo remembers what a function of bytes said, and forgets in time."""
+
+import pytest
+
+from reactor.http1.memo import ENTRIES, LONGEST, Memo
+
+
+def counted(memo_of: list[bytes]) -> Memo[int]:
+    """A memo of `len` that writes down what it had to compute."""
+
+    def compute(argument: bytes) -> int:
+        memo_of.append(argument)
+        return len(argument)
+
+    return Memo(compute, is_secret=lambda argument: argument.startswith(b"secret"))
+
+
+def test_it_computes_once() -> None:
+    computed: list[bytes] = []
+    memo = counted(computed)
+    assert [memo[b"abc"], memo[b"abc"], memo[b""]] == [3, 3, 0]
+    assert computed == [b"abc", b""]
+
+
+@pytest.mark.parametrize("argument", [b"x" * (LONGEST + 1), b"secret"])
+def test_what_is_long_or_secret_is_not_kept(argument: bytes) -> None:
+    computed: list[bytes] = []
+    memo = counted(computed)
+    assert memo[argument] == memo[argument] == len(argument)
+    assert computed == [argument, argument]
+    assert not memo
+
+
+def test_a_failure_is_not_kept() -> None:
+    memo = Memo(lambda argument: int(argument))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="invalid literal"):
+            memo[b"x"]
+    assert not memo
+
+
+def test_it_never_has_more_than_its_entries() -> None:
+    memo = counted([])
+    for number in range(3 * ENTRIES):
+        assert memo[b"%d" % number] == len(str(number))
+        assert len(memo) <= ENTRIES
+    assert memo[b"longest".ljust(LONGEST)] == LONGEST
