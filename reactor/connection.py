@@ -103,8 +103,9 @@ class Connection(Dialogue):
 
     def _receive(self) -> bool:
         """Read once into the inbox. False: nothing came, and what that means has been acted on."""
+        recv = self._transport.recv  # looked up apart: as a method it would be looked for in the class first
         try:
-            data = self._transport.recv(RECV_SIZE)
+            data = recv(RECV_SIZE)
         except BlockingIOError:
             return False
         except OSError:

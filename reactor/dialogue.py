@@ -65,12 +65,14 @@ class Dialogue:
         first), so come back by yourself. False: it takes an event: more bytes, a Later, the end.
         """
         outbox = self._outbox
+        inbox = self._inbox
+        size = len(inbox)
         for _ in _SHARE:
             exchange = self._exchange
             if exchange is not None:
                 if not self._feed(exchange):
                     return exchange.has_more
-            elif self._at == len(self._inbox):
+            elif self._at == size:
                 return False
             elif self._protocol is not None:
                 return self._feed_protocol(self._protocol)
@@ -79,7 +81,7 @@ class Dialogue:
             elif outbox.source is not None or outbox.size > HIGH_WATER:
                 return True
             else:
-                request = self._parser.take(self._inbox, self._at)
+                request = self._parser.take(inbox, self._at)
                 if request is None:
                     return False
                 self._at = self._parser.end
@@ -89,9 +91,10 @@ class Dialogue:
     def _begin(self, request: Request) -> None:
         """A head is here: ask the handler what to do."""
         service = self._service
+        head = request.head
         self._served += 1
-        verdict = self._screen(request) if service.screens or request.method == "CONNECT" else None
-        if request.preamble.length:
+        verdict = None if head.is_plain and not service.screens else self._screen(request)
+        if head.preamble.length:
             self._expect_body(request, verdict)
         elif verdict is None:
             answer = self._ask(request, service.handler, request)
@@ -251,12 +254,7 @@ class Dialogue:
     def _respond(self, request: Request, response: Response) -> None:
         service = self._service
         outbox = self._outbox
-        keep = (
-            request.preamble.keep_alive
-            and not self._is_closing
-            and not service.is_draining
-            and self._served != service.settings.limit_requests_per_connection
-        )
+        keep = request.head.preamble.keep_alive and not self._is_closing and self._served < service.allowance
         if not reply(outbox, request, response, service.stamp, keep):
             self._is_closing = True
         if service.access_log is not None:

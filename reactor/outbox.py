@@ -60,6 +60,7 @@ class Outbox:
         Raises OSError when the peer is gone, BrokenPromise when the source failed.
         """
         pieces = self._pieces
+        send = transport.send
         pulls = PULLS
         try:
             while True:
@@ -67,7 +68,7 @@ class Outbox:
                     if len(pieces) > 1:
                         self._send_several(transport)
                         continue
-                    sent = transport.send(pieces[0])
+                    sent = send(pieces[0])
                     self.sent += sent
                     self.size = left = self.size - sent
                     if left:  # the kernel is full; a fast reader would keep the loop to itself here

@@ -152,7 +152,7 @@ class Server:
         A handler may ask for it: nothing is closed before the turn's callbacks are done.
         """
         if not self.service.is_draining:
-            self.service.is_draining = True
+            self.service.drain()
             self.reactor.call_soon(self._drain)
 
     def _drain(self) -> None:

@@ -40,8 +40,8 @@ class Service:
     `takes_connect` (whether CONNECT is for it), `screens` (whether a head may be answered before the handler is
     asked), `limits` (of a head), `stamp` (the server's own field lines, made once a second), `keep_alive` (seconds
     that an idle connection may last), `access_log` (or None), `connections` (the open ones), `working` (answers being
-    computed elsewhere), `clients` (connections by address, where limit_per_client is set), `is_draining`,
-    `on_room` (called when a connection has gone).
+    computed elsewhere), `clients` (connections by address, where limit_per_client is set), `allowance` (requests after
+    which a connection is closed; inf: none, 0: the server is draining), `on_room` (called when a connection has gone).
     """
 
     def __init__(
@@ -69,11 +69,19 @@ class Service:
         self.connections: set[Member] = set()
         self.clients: dict[str, int] = {}
         self.working = 0
-        self.is_draining = False
+        self.allowance = settings.limit_requests_per_connection or inf
         self.on_room: Callable[[], None] | None = None
         self._wall_clock = wall_clock
         self.stamp = b""
         self.refresh_stamp()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it stops: each connection ends with the answer that it waits for."""
+        return self.allowance == 0
+
+    def drain(self) -> None:
+        self.allowance = 0
 
     def refresh_stamp(self) -> None:
         """Make `stamp` for the present second (RFC 9110 5.6.7: IMF-fixdate)."""

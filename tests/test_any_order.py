@@ -95,7 +95,7 @@ def go_by(seconds: float) -> Step:
 
 
 def retire(world: World) -> None:
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     world.run()
 

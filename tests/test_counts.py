@@ -1,33 +1,34 @@
 """What a request costs, counted: speed that a test can hold on to, on any machine and under any load.
 
-The floor of a request on a kept connection is one `recv` and one `send`; everything else is ours to answer for.
-Timing lives in `loadtest/`.
+The floor of a request on a kept connection is one `recv` and one `send`; everything else is ours to answer for: what a
+request may cost is in `counts.toml`, and how it is counted in `counts/`. Timing lives in `loadtest/`.
 """
 
+import ast
+import builtins
 import gc
-import selectors
-import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from handlers import hello
-from reactor.connection import Connection
 from reactor.dialogue import STEPS
-from reactor.http1.request import Origin
 from reactor.http1.response import Response
-from reactor.loop import READ, Reactor
+from reactor.loop import READ
 from reactor.memory import ManualReactor
 from reactor.outbox import Outbox
-from reactor.service import Service
-from reactor.settings import Settings
 from reactor.state import IDLE
-from reactor.transport import Transport
 
+from .counts import table
+from .counts.copied import Around, Tally
+from .counts.scenarios import HELLO, SCENARIOS
+from .counts.served import Calls, Served
+from .counts.table import ADVICE, Counts, committed, excesses, flat, measured
 from .simulated import (
     ScriptedTransport,
     World,
@@ -35,83 +36,6 @@ from .simulated import (
     head,
 )
 from .zoo import BIG, Zoo
-
-REQUEST = (
-    b"GET /test HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n"
-    b"Accept-Encoding: gzip, deflate\r\nAccept-Language: en\r\nCookie: a=b\r\n\r\n"
-)
-CALLS_LIMIT = 30  # Python function calls from readiness to sent, the handler's own included
-
-
-class Counting(selectors.DefaultSelector):
-    """Counts what asks the kernel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.counts["select"] += 1
-        return super().select(timeout)
-
-    def register(self, *arguments: Any) -> Any:
-        self.counts["register"] += 1
-        return super().register(*arguments)
-
-    def modify(self, *arguments: Any) -> Any:
-        self.counts["modify"] += 1
-        return super().modify(*arguments)
-
-    def unregister(self, *arguments: Any) -> Any:
-        self.counts["unregister"] += 1
-        return super().unregister(*arguments)
-
-
-class CountedSocket:
-    """A socket, counting the system calls made through it."""
-
-    def __init__(self, sock: socket.socket, counts: Counter[str]) -> None:
-        self._sock = sock
-        self._counts = counts
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._sock, name)
-        if name == "fileno":  # asks nobody
-            return method
-
-        def counted(*arguments: Any) -> Any:
-            self._counts[name] += 1
-            return method(*arguments)
-
-        return counted
-
-
-class Served:
-    """One connection on a real reactor, over a real socket pair. Attribute `counts`: of system calls."""
-
-    def __init__(self, handler: Any) -> None:
-        self.selector = Counting()
-        self.reactor = Reactor(self.selector)
-        self.counts = self.selector.counts
-        self.counts.clear()
-        self.service = Service(self.reactor, Settings(), handler)
-        ours, self.peer = socket.socketpair()
-        self.peer.settimeout(5)
-        ours.setblocking(False)
-        self._ours = ours
-        counted: Any = CountedSocket(ours, self.counts)
-        self.connection = Connection(self.service, Transport(counted), Origin())
-
-    def ask(self, request: bytes = REQUEST) -> bytes:
-        self.peer.sendall(request)
-        self.reactor.turn()
-        return self.peer.recv(65536)
-
-    def close(self) -> None:
-        self.connection.close()
-        self._ours.close()
-        self.peer.close()
-        self.reactor.close()
 
 
 @pytest.fixture
@@ -121,97 +45,143 @@ def served() -> Iterator[Served]:
     served.close()
 
 
-def python_calls(work: Callable[[], Any]) -> tuple[list[str], int]:
-    """The Python functions that `work` enters, itself included, and the number of those in C."""
-    entered: list[str] = []
-    in_c = 0
+def counted(served: Served, *requests: bytes) -> Calls:
+    """What is called for some requests, one after the other."""
+    calls = Calls()
+    for request in requests:
+        served.ask(request, turn=lambda: calls.during(served.reactor.turn))
+    return calls
 
-    def profile(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal in_c
-        if event == "call" and "CountedSocket" not in frame.f_code.co_qualname:
-            entered.append(frame.f_code.co_qualname)
-        elif event == "c_call":
-            in_c += 1
 
-    former = sys.getprofile()
-    gc.disable()  # its callbacks, where somebody has set any, would be counted
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(former)
-        gc.enable()
-    return entered, in_c - 1  # the last is setprofile's own
+@pytest.fixture(scope="module")
+def today() -> Counts:
+    return measured()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_request_costs_no_more_than_the_table_says(
+    scenario: str, today: Counts, record_property: Callable[[str, object], None]
+) -> None:
+    """Python calls, C calls, system calls, memory, copied bytes; a count that fell is written down with `--write`."""
+    made_with, allowed = committed()
+    for unit, count in flat(today[scenario]).items():
+        record_property(unit, count)
+    above = excesses({scenario: today[scenario]}, allowed, made_with)
+    assert not above, "\n".join([*above, ADVICE])
+
+
+def test_the_table_has_what_is_measured_and_nothing_else(today: Counts) -> None:
+    _, allowed = committed()
+    assert {name: set(flat(counts)) for name, counts in allowed.items()} == {
+        name: set(flat(counts)) for name, counts in today.items()
+    }, ADVICE
+
+
+LEAN = {"hello": {"python_calls": 17, "c_calls": 9, "system_calls": {"recv": 1}, "peak_bytes": 1000, "kept_blocks": 0}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "expected"),
+    [
+        ("python_calls", 19, ["hello: 19 Python calls a request; 17 in tests/counts.toml"]),
+        ("python_calls", 16, []),
+        ("c_calls", 10, ["hello: 10 C calls a request; 9 in tests/counts.toml"]),
+        ("system_calls", {"recv": 2}, ["hello: 2 system calls of recv a request; 1 in tests/counts.toml"]),
+        ("system_calls", {"ioctl": 1}, ["hello: 1 system calls of ioctl a request; 0 in tests/counts.toml"]),
+        ("peak_bytes", 1020, []),
+        ("peak_bytes", 1021, ["hello: 1,021 bytes of memory at the most a request; 1,000 in tests/counts.toml"]),
+        ("kept_blocks", 1, ["hello: 1 kept blocks of memory a request; 0 in tests/counts.toml"]),
+    ],
+)
+def test_what_is_above_the_table_is_told_with_both_counts(kind: str, count: object, expected: list[str]) -> None:
+    assert excesses({"hello": LEAN["hello"] | {kind: count}}, LEAN, table.version()) == expected
+
+
+def test_another_python_may_call_a_comprehension_or_two() -> None:
+    assert excesses({"hello": LEAN["hello"] | {"python_calls": 19}}, LEAN, "2.7") == []
+    assert excesses({"hello": LEAN["hello"] | {"python_calls": 20}}, LEAN, "2.7")
+
+
+def test_what_is_written_is_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(table, "PATH", tmp_path / "counts.toml")
+    table.write(LEAN)
+    assert committed() == (table.version(), LEAN)
+
+
+def test_what_is_built_is_counted_once_and_what_was_there_is_not() -> None:
+    tally = Tally()
+    there = bytes(bytearray(100))
+    pair = (bytes(bytearray(3)), there)
+    assert tally.built(there[0:100]) is there, "a slice that is all of it"
+    assert tally.built(pair) is pair
+    assert tally.copied == 0
+    new = tally.built(there[0:10])
+    tally.built(new)
+    assert tally.copied == 10
+    tally.built(bytes(new).split(b"x"))
+    tally.built([(there[0:5], there)])
+    assert tally.copied == 15
+    tally.added(bytearray(50), b"12")
+    tally.added(bytes(50), b"12")
+    tally.added(1, 2)
+    assert tally.copied == 15 + 2 + 52
+    tally.reset()
+    assert tally.copied == 0
+
+
+def test_a_changed_source_does_the_same_and_tells_what_it_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def run(a):\n    b = bytearray(a[1:])\n    b += a[:2]\n    return b'%b!' % b[:3] + len(a) * b'x'\n"
+    names: dict[str, Any] = {}
+    tally = Tally()
+    monkeypatch.setattr(builtins, "__built__", tally.built, raising=False)
+    monkeypatch.setattr(builtins, "__added__", tally.added, raising=False)
+    exec(compile(ast.fix_missing_locations(Around().visit(ast.parse(source))), "source", "exec"), names)
+    assert names["run"](b"abcd") == b"bcd!xxxx"
+    assert tally.copied == 3 + 3 + 2 + 2 + 3 + 4 + 4 + 8
 
 
 def test_a_kept_connection_costs_two_system_calls_a_request_and_one_select(served: Served) -> None:
-    served.ask()
-    served.counts.clear()
-    for _ in range(100):
-        assert served.ask().startswith(b"HTTP/1.1 200 OK\r\n")
-    assert served.counts == {"select": 100, "recv": 100, "send": 100}
+    served.ask(HELLO)
+    assert counted(served, *[HELLO] * 100).system == {"epoll_wait": 100, "recv": 100, "send": 100}
 
 
-def test_a_connection_is_registered_once_and_unregistered_once(served: Served) -> None:
-    for _ in range(10):
-        served.ask()
+def test_a_connection_is_registered_once_and_unregistered_once() -> None:
+    made: list[Served] = []
+    opening = Calls()
+    opening.during(lambda: made.append(Served(hello.handler)))
+    assert opening.system["epoll_ctl"] == 2, "the reactor's waker, and the connection"
+    served = made[0]
+    assert "epoll_ctl" not in counted(served, *[HELLO] * 10).system
     served.peer.close()
-    served.reactor.turn()
-    counts = served.counts
-    assert (counts["register"], counts["modify"], counts["unregister"], counts["close"]) == (1, 0, 1, 1)
-    assert counts["recv"] == 11, "no second probe: readiness is asked of the selector"
+    closing = Calls()
+    closing.during(served.reactor.turn)
+    assert closing.system == {"epoll_wait": 1, "recv": 1, "epoll_ctl": 1, "close": 1}, (
+        "no second probe: readiness is asked of the selector"
+    )
+    served.close()
 
 
 def test_pipelined_requests_share_their_system_calls(served: Served) -> None:
-    served.ask()
-    served.counts.clear()
-    served.ask(REQUEST * 10)
-    assert served.counts == {"select": 1, "recv": 1, "send": 1}
+    served.ask(HELLO)
+    assert counted(served, HELLO * 10).system == {"epoll_wait": 1, "recv": 1, "send": 1}
 
 
-def test_from_readiness_to_sent_in_few_python_calls(
-    served: Served, record_property: Callable[[str, object], None]
-) -> None:
-    """A request like the one before, which nearly every one on a kept connection is."""
-    served.ask()
-    served.peer.sendall(REQUEST)
-    entered, in_c = python_calls(lambda: served.connection._on_readable(READ))
-    assert served.peer.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
-    entered = entered[1:]  # less the lambda
-    record_property("python calls", len(entered))
-    record_property("C calls", in_c)
-    assert entered[0] == "Connection._on_readable"
+def test_what_is_called_begins_with_the_turn_and_ends_in_the_handler_and_its_answer(served: Served) -> None:
+    served.ask(HELLO)
+    entered = counted(served, HELLO).python
+    assert entered[:2] == ["Reactor.turn", "Connection._on_readable"], "the reactor adds its turn and nothing else"
     assert "handler" in entered
-    assert len(entered) <= CALLS_LIMIT, entered
-
-
-def test_a_request_that_differs_from_the_last_costs_few_more(served: Served) -> None:
-    served.ask()
-    served.peer.sendall(get("/test", "X-Other: 1"))
-    entered, _ = python_calls(lambda: served.connection._on_readable(READ))
-    assert len(entered) - 1 <= CALLS_LIMIT, entered
-
-
-def test_the_reactor_adds_its_turn_and_nothing_else(served: Served) -> None:
-    served.ask()
-    served.peer.sendall(REQUEST)
-    whole, _ = python_calls(served.reactor.turn)
-    served.peer.recv(65536)
-    served.peer.sendall(REQUEST)
-    alone, _ = python_calls(lambda: served.connection._on_readable(READ))
-    ours = [name for name in whole if "Selector" not in name and "Counting" not in name]
-    assert len(ours) <= len(alone), "turn in the place of the lambda"
 
 
 def test_the_fast_path_makes_nothing_that_the_collector_has_to_look_at(served: Served) -> None:
     """No cycles: with the collector off, as many objects after a thousand requests as before."""
-    served.ask()
+    served.ask(HELLO)
     gc.collect()
     gc.disable()
     try:
         before = len(gc.get_objects())
         for _ in range(1000):
-            served.ask()
+            served.ask(HELLO)
         assert len(gc.get_objects()) - before < 20
     finally:
         gc.enable()

@@ -266,7 +266,7 @@ def test_a_promise_has_no_deadline_but_the_handlers() -> None:
 def test_idle_connections_leave_when_the_server_stops(before: list[bytes]) -> None:
     world = World()
     world.arrive(*before)
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     world.assert_released()
 
@@ -274,7 +274,7 @@ def test_idle_connections_leave_when_the_server_stops(before: list[bytes]) -> No
 def test_a_request_that_crossed_with_the_stop_is_answered() -> None:
     world = World()
     world.transport.feed(HELLO)
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     world.run()
     assert b"\r\nConnection: close\r\n" in world.sent
@@ -295,7 +295,7 @@ def test_what_is_under_way_at_a_stop_is_finished(
 ) -> None:
     world = World()
     first(world)
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     world.run()
     rest(world)
@@ -309,7 +309,7 @@ def test_an_answer_that_promised_to_keep_the_connection_before_the_stop_is_its_l
     """Nobody waits for an idle connection: it leaves as soon as it is idle."""
     world = World()
     blocked(get(path), room=100)(world)
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     assert world.state == "FLUSH"
     world.take(None)

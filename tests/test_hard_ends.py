@@ -39,7 +39,7 @@ def test_an_upgrade_for_a_peer_that_said_goodbye_is_closed_when_told() -> None:
 def test_an_upgrade_during_a_stop_is_told_of_it() -> None:
     world = World()
     world.arrive(TOY.replace(b"/toy", b"/later-toy"))
-    world.service.is_draining = True
+    world.service.drain()
     answer(Upgrade("toy", Toy(world.handler)))(world)
     assert world.sent.endswith(b"going")
     world.end()

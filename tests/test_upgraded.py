@@ -116,7 +116,7 @@ def test_a_protocol_that_raises_is_logged_and_closed(caplog: pytest.LogCaptureFi
 def test_a_protocol_says_goodbye_when_the_server_stops() -> None:
     world = World()
     world.arrive(TOY)
-    world.service.is_draining = True
+    world.service.drain()
     world.connection.retire()
     world.run()
     assert world.sent.endswith(b"\r\n\r\ngoing")

@@ -7,7 +7,7 @@ is combined where it is a list and refused where it is not.
 from collections.abc import Iterable, Iterator, Mapping
 
 from .errors import ProtocolError
-from .grammar import FIELD_BLOCK, FIELD_LINE, SECRET_LINE, TOKEN, TOKEN_LIST
+from .grammar import FIELD_BLOCK, FIELD_LINE, TOKEN, TOKEN_LIST
 from .memo import Memo
 
 # Fields with one value: a second one is two readings of the same request (RFC 9110 5.3), even if equal.
@@ -16,6 +16,9 @@ SINGLETONS = frozenset(
     b" if-unmodified-since max-forwards proxy-authorization range transfer-encoding".split()
 )
 
+
+# What a line of theirs says is not kept beyond the connection that it came on.
+SECRETS = frozenset((b"authorization", b"cookie", b"proxy-authorization"))
 
 Line = tuple[bytes, bytes, bytes]  # name in lower case, value, name as sent
 
@@ -107,7 +110,7 @@ def _parse_line(line: bytes) -> Line:
     return name.lower(), value.rstrip(b" \t"), name  # OWS is not part of a value
 
 
-_known_line = Memo(_parse_line, is_secret=SECRET_LINE.match).__getitem__
+_known_line = Memo(_parse_line, is_secret=lambda line: line[0] in SECRETS).__getitem__
 
 
 def _explain(lines: list[bytes]) -> str:

@@ -21,9 +21,6 @@ VALUE = re.compile(_VALUE)
 FIELD_LINE = re.compile(rb"(%b):[ \t]*+(%b)" % (_TOKEN, _VALUE))  # without its CRLF
 FIELD_BLOCK = re.compile(rb"(?:%b:%b\r\n)*" % (_TOKEN, _VALUE))
 
-# What must not be kept beyond the connection that it came on.
-SECRET_LINE = re.compile(rb"(?i:cookie|authorization|proxy-authorization):")
-
 # request-line = method SP request-target SP HTTP-version                               RFC 9112 3
 # The target is any VCHAR but "#": what RFC 3986 forbids beyond that (| ^ { } ") browsers do send.
 _TARGET = rb'[!"$-~]++'

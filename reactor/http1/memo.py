@@ -17,18 +17,18 @@ LONGEST = 256  # bytes of an argument: 1,024 of them, with what is made of them,
 class Memo(dict[bytes, T]):
     """`memo[argument]` is `function(argument)`; what that raises is raised each time.
 
-    `is_secret(argument)`: whether it is nothing to keep beyond the connection that it came on.
+    `is_secret(value)`: whether it is nothing to keep beyond the connection that it came on.
     """
 
     __slots__ = ("_function", "_is_secret")
 
-    def __init__(self, function: Callable[[bytes], T], is_secret: Callable[[bytes], object] = lambda _: False) -> None:
+    def __init__(self, function: Callable[[bytes], T], is_secret: Callable[[T], object] = lambda _: False) -> None:
         self._function = function
         self._is_secret = is_secret
 
     def __missing__(self, argument: bytes) -> T:
         value = self._function(argument)
-        if len(argument) <= LONGEST and not self._is_secret(argument):
+        if len(argument) <= LONGEST and not self._is_secret(value):
             if len(self) >= ENTRIES:
                 self.clear()
             self[argument] = value

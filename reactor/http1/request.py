@@ -61,10 +61,11 @@ class Head:
     """A request's head, whole: the request line and the Preamble.
 
     Attributes: `raw` (its bytes), `rest` (the index in `raw` where the version begins), `method` (str), `target`
-    (bytes, as sent), `preamble`, `path` (str, percent-decoded; "*" for OPTIONS of the whole server).
+    (bytes, as sent), `preamble`, `path` (str, percent-decoded; "*" for OPTIONS of the whole server), `is_plain`
+    (HTTP/1.1, kept alive, neither HEAD nor CONNECT: nothing about its answer's framing is special).
     """
 
-    __slots__ = ("method", "path", "preamble", "raw", "rest", "target")
+    __slots__ = ("is_plain", "method", "path", "preamble", "raw", "rest", "target")
 
     def __init__(self, raw: bytes, rest: int, method: str, target: bytes, preamble: Preamble) -> None:
         self.raw = raw
@@ -72,6 +73,7 @@ class Head:
         self.method = method
         self.target = target
         self.preamble = preamble
+        self.is_plain = preamble.keep_alive and not preamble.is_old and method not in ("HEAD", "CONNECT")
         path = target if target[0] == _SLASH else self.origin_form()
         if _QUESTION_MARK in path:  # an int: looking for bytes costs 0.2 us more
             path = path[: path.index(_QUESTION_MARK)]
@@ -124,16 +126,15 @@ class Request:
     found in the path, by name), `root` (str: the prefix under which a router mounted the handler; "" at the top).
     """
 
-    __slots__ = ("_head", "_outer", "_query", "_trailers", "body", "headers", "method", "origin", "params", "path",
-                 "preamble", "root", "target")  # fmt: skip
+    __slots__ = ("_outer", "_query", "_trailers", "body", "head", "headers", "method", "origin", "params", "path",
+                 "root", "target")  # fmt: skip
 
     def __init__(self, head: Head, origin: Origin = _NOBODY) -> None:
-        self._head = head
+        self.head = head
         self.method = head.method
         self.target = head.target
         self.path = head.path
-        self.preamble = preamble = head.preamble
-        self.headers = preamble.headers
+        self.headers = head.preamble.headers
         self.origin = origin
         self.body = b""
         self.params = _NO_PARAMS
@@ -146,7 +147,7 @@ class Request:
         query: Query | None = getattr(self, "_query", None)  # not set before it is asked for: a request costs less
         if query is None:
             outer = self._outer
-            query = Query(self._head.origin_form().partition(b"?")[2]) if outer is None else outer.query
+            query = Query(self.head.origin_form().partition(b"?")[2]) if outer is None else outer.query
             self._query = query
         return query
 
@@ -169,6 +170,11 @@ class Request:
         return self.target.partition(b"//")[2].replace(b"?", b"/").partition(b"/")[0].decode("ascii")
 
     @property
+    def preamble(self) -> Preamble:
+        """What follows from version and fields: the server's view."""
+        return self.head.preamble
+
+    @property
     def version(self) -> str:
         """ "HTTP/1.1", as sent."""
         return self.preamble.version.decode("ascii")
@@ -185,7 +191,7 @@ class Request:
 
     def below(self, prefix: str) -> "Request":
         """This request as a handler mounted at `prefix` sees it: `root` longer, `path` shorter by it."""
-        inner = Request(self._head, self.origin)
+        inner = Request(self.head, self.origin)
         inner.headers, inner.body, inner.params = self.headers, self.body, self.params
         inner.root = self.root + prefix
         inner.path = self.path[len(prefix) :] or "/"

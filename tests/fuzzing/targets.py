@@ -212,7 +212,7 @@ class _Play:
             case 5 if much & 1:
                 world.end()
             case 5:
-                world.service.is_draining = True
+                world.service.drain()
                 world.connection.retire()
                 world.run()
             case 6:

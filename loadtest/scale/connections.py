@@ -1,66 +1,18 @@
-"""What many connections cost: memory when they are idle, time when they trickle, and what is left when they are gone.
+"""Connections that do not ask for much: many idle ones, many that trickle, and very many that come and go."""
 
-    python3 -m loadtest.scale idle [--connections 10000]
-    python3 -m loadtest.scale trickle [--connections 1000]
-    python3 -m loadtest.scale churn [--connections 100000]
-
-Each starts a server of its own, prints what it found as a Markdown table, and exits with 1 where a bound is passed.
-"""
-
-import argparse
-import os
-import resource
 import selectors
 import socket
-import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from loadtest.servers import HOST, get, running
+from loadtest.scale import MIB, REQUEST, RESET, Found, ask, connect, cpu_seconds, descriptors, resident, say
+from loadtest.servers import get
 
-REQUEST = b"GET /test HTTP/1.1\r\nHost: localhost\r\n\r\n"
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
 HEADER_TIMEOUT = 10.0  # seconds, the server's default
 IDLE_LIMIT = 8 * 1024  # bytes a connection
 GROWTH_LIMIT = 1024 * 1024  # bytes after all connections of a churn
-
-Found = dict[str, str]
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory of a process."""
-    fields = Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()
-    return int(fields[0]) * 1024
-
-
-def descriptors(pid: int) -> int:
-    """Open descriptors of a process."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def connect(port: int, data: bytes = b"") -> socket.socket:
-    """A connection that has sent `data`."""
-    client = socket.create_connection((HOST, port), timeout=30)
-    if data:
-        client.sendall(data)
-    return client
-
-
-def ask(client: socket.socket) -> None:
-    """One request and its answer."""
-    client.sendall(REQUEST)
-    answer = client.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 200") or not answer.endswith(b"Hello"):
-        raise RuntimeError(f"not the answer: {answer!r}")
+CHURN_FLAGS = ("--timeout-header", "1s", "--timeout-linger", "1s")
 
 
 def idle(server: subprocess.Popen[bytes], port: int, count: int, seconds: float = 5) -> tuple[Found, bool]:
@@ -200,41 +152,12 @@ def churn(server: subprocess.Popen[bytes], port: int, count: int) -> tuple[Found
         while descriptors(server.pid) > base and time.monotonic() < until:
             time.sleep(0.05)  # the last ones are still being closed
         marks.append((descriptors(server.pid), resident(server.pid)))
-        print(f"{(part + 1) * count // parts:,} connections: {marks[-1][0]} descriptors, "
-              f"{marks[-1][1] / 2**20:.1f} MiB", file=sys.stderr)  # fmt: skip
+        done = (part + 1) * count // parts
+        say(f"{done:,} connections: {marks[-1][0]} descriptors, {marks[-1][1] / MIB:.1f} MiB")
     growth = marks[-1][1] - marks[1][1]
     found = {
         "connections": f"{count:,}",
         "descriptors before, and after all": f"{base}, {marks[-1][0]}",
-        "memory after the second part, and after all": f"{marks[1][1] / 2**20:.1f} MiB, {marks[-1][1] / 2**20:.1f} MiB",
+        "memory after the second part, and after all": f"{marks[1][1] / MIB:.1f} MiB, {marks[-1][1] / MIB:.1f} MiB",
     }
     return found, marks[-1][0] <= base and growth < GROWTH_LIMIT
-
-
-COMMANDS: dict[str, tuple[Callable[[subprocess.Popen[bytes], int, int], tuple[Found, bool]], int, list[str]]] = {
-    "idle": (idle, 10_000, []),
-    "trickle": (trickle, 1_000, []),
-    "churn": (churn, 100_000, ["--timeout-header", "1s", "--timeout-linger", "1s"]),
-}
-
-
-def main() -> int:
-    """Run one of them and print what it found."""
-    parser = argparse.ArgumentParser(prog="python3 -m loadtest.scale", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=COMMANDS)
-    parser.add_argument("--connections", type=int)
-    options = parser.parse_args()
-    measure, count, flags = COMMANDS[options.what]
-    count = options.connections or count
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # ours, and the server inherits it
-    with running("reactor", "--no-access-log", *flags) as (server, port):
-        found, is_good = measure(server, port, count)
-    print("| what | found |\n|---|---|")
-    for what, value in found.items():
-        print(f"| {what} | {value} |")
-    return 0 if is_good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
