@@ -1,0 +1,1 @@
+"""The arena: Reactor and its peers on the same work, side by side, each in turn."""

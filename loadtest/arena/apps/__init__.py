@@ -1,0 +1,1 @@
+"""The same small app in the words of each interface; `content` says what it answers."""
