@@ -183,10 +183,14 @@ class Connection(Dialogue):
         outbox = self._outbox
         began = monotonic()
         try:
-            outbox.flush(self._transport)
+            outbox.pump(self._transport)
         except BrokenPromise as broken:
             name = self._service.name
             log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=broken.__cause__)
+            try:
+                outbox.flush(self._transport)  # what came before it broke
+            except OSError:
+                pass
             self.abort()
             return False
         except OSError:

@@ -1,13 +1,14 @@
 """The outbox: what we owe the peer, in order, and how it leaves.
 
 Small pieces are joined into one `send`, large ones go by `sendmsg`, files by `sendfile`. At most one *source*
-(a file or an iterator) stands behind the bytes; it is pulled when they have left, which is all the
+(a file or an iterator) stands behind the bytes; it is pulled when they have left, or nearly, which is all the
 backpressure there is. Law: bytes leave in order, each once, and are dropped from here only when the kernel
 has taken them.
 """
 
 import logging
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any, Protocol
 
 from .answers import Later
@@ -17,6 +18,7 @@ from .transport import FileError, Transport
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
 VECTOR_LIMIT = 64  # buffers in one sendmsg; the system takes 1024 (IOV_MAX), but a list of them is copied each time
 PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
+QUICK = 0.001  # seconds that an iterator may take for a piece, and the one before is still held back for its sake
 FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
 
 log = logging.getLogger("reactor")
@@ -27,9 +29,11 @@ class BrokenPromise(Exception):
 
 
 class Source(Protocol):
-    """The body of an answer, a piece at a time. `given`: bytes of body, so far, without framing."""
+    """The body of an answer, a piece at a time. `given`: bytes of body, so far, without framing; `joins`: bytes that
+    may be owed when it is pulled, to leave together with what it adds."""
 
     given: int
+    joins: int
 
     def step(self, outbox: "Outbox", transport: Transport) -> bool:
         """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
@@ -55,34 +59,48 @@ class Outbox:
         self.size += len(data)
 
     def flush(self, transport: Transport) -> None:
-        """Send until the kernel takes no more, nothing is left, or this turn's share is used.
+        """Send what was added, until the kernel takes no more. Raises OSError when the peer is gone."""
+        pieces = self._pieces
+        send = transport.send
+        try:
+            while self.size:
+                if len(pieces) > 1:
+                    self._send_several(transport)
+                    continue
+                sent = send(pieces[0])
+                self.sent += sent
+                self.size = left = self.size - sent
+                if left:  # the kernel is full; a fast reader would keep the loop to itself here
+                    pieces[0] = memoryview(pieces[0])[sent:]
+                    return
+                pieces.clear()
+        except BlockingIOError:
+            return
+
+    def pump(self, transport: Transport) -> None:
+        """`flush`, and pull the source, until the kernel takes no more, nothing is left, or this turn's share is used.
 
         Raises OSError when the peer is gone, BrokenPromise when the source failed.
         """
-        pieces = self._pieces
-        send = transport.send
         pulls = PULLS
-        try:
-            while True:
-                while self.size:
-                    if len(pieces) > 1:
-                        self._send_several(transport)
-                        continue
-                    sent = send(pieces[0])
-                    self.sent += sent
-                    self.size = left = self.size - sent
-                    if left:  # the kernel is full; a fast reader would keep the loop to itself here
-                        pieces[0] = memoryview(pieces[0])[sent:]
-                        return
-                    pieces.clear()
-                    break
-                if self.source is None or not pulls or (self.waiting is not None and not self.waiting.is_answered):
-                    return
+        while True:
+            while pulls and self._is_ready():
                 pulls -= 1
-                if not self.source.step(self, transport):
-                    self.drop_source()
-        except BlockingIOError:
-            return
+                try:
+                    if not self.source.step(self, transport):  # type: ignore[union-attr]  # it is ready
+                        self.drop_source()
+                except BlockingIOError:
+                    return
+            if not self.size:
+                return
+            self.flush(transport)
+            if self.size:
+                return
+
+    def _is_ready(self) -> bool:
+        """Whether there is a source that can be pulled now."""
+        source, waiting = self.source, self.waiting
+        return source is not None and self.size <= source.joins and (waiting is None or waiting.is_answered)
 
     def drop_source(self) -> None:
         """Done with it, or given up."""
@@ -114,6 +132,8 @@ class Outbox:
 class FileSource:
     """A file, or part of one, by `sendfile`."""
 
+    joins = 0  # what is owed is in front of it
+
     __slots__ = ("_body", "_left", "_offset", "given")
 
     def __init__(self, body: FileBody) -> None:
@@ -142,18 +162,25 @@ class FileSource:
 
 
 class IteratorSource:
-    """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close."""
+    """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close.
 
-    __slots__ = ("_is_chunked", "_iterator", "_left", "given")
+    Pieces that come quickly, one after the other, leave in one `send`; once one took its time, each leaves as it comes.
+    """
+
+    __slots__ = ("_is_chunked", "_iterator", "_left", "given", "joins")
 
     def __init__(self, iterator: Iterator[Any], length: int | None, is_chunked: bool) -> None:
         self._iterator = iterator
         self._left = length
         self._is_chunked = is_chunked
         self.given = 0
+        self.joins = JOIN_LIMIT
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
+        began = monotonic()
         piece = self._next(outbox)
+        if monotonic() - began > QUICK:
+            self.joins = 0
         if isinstance(piece, Later):
             outbox.waiting = piece
             return True

@@ -38,7 +38,7 @@ def test_the_access_log_has_the_whole_size(path: str) -> None:
 def test_the_access_log_says_what_broke_off() -> None:
     log = StringIO()
     world = World(log_to=log)
-    blocked(get("/iterator"), room=1000)(world)
+    blocked(get("/promises"), room=1000)(world)  # its second piece never comes
     world.fail()
     assert "broken off" in log.getvalue()
 

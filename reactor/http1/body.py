@@ -171,7 +171,7 @@ class ChunkedBody:
             if self._scanned >= TRAILERS_LIMIT:
                 raise ProtocolError(431, f"the trailers are larger than {TRAILERS_LIMIT} bytes")
             return 0
-        trailers = parse_fields(bytes(data[at:end]), TRAILERS_COUNT_LIMIT)
+        trailers = parse_fields(bytes(data[at : end + 4]), 0, TRAILERS_COUNT_LIMIT)
         for name in _NOT_IN_TRAILERS:
             if trailers.raw(name) is not None:
                 raise ProtocolError(400, f"{name.decode()} among the trailers")

@@ -20,8 +20,6 @@ SINGLETONS = frozenset(
 # What a line of theirs says is not kept beyond the connection that it came on.
 SECRETS = frozenset((b"authorization", b"cookie", b"proxy-authorization"))
 
-Line = tuple[bytes, bytes, bytes]  # name in lower case, value, name as sent
-
 
 class Headers(Mapping[str, str]):
     """The fields of a request: a mapping from name, in any case, to value; ordered; text is Latin-1.
@@ -30,32 +28,33 @@ class Headers(Mapping[str, str]):
     `pairs` has every line as it came, in bytes.
     """
 
-    __slots__ = ("_index", "_lines")
+    __slots__ = ("_index", "_pairs", "_raw", "_start")
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._take([(name.lower(), value, name) for name, value in pairs])
+        self._pairs: tuple[tuple[bytes, bytes], ...] | None = tuple(pairs)
+        self._raw, self._start = b"", 0  # where the pairs are read from, where they are not given
+        self._index: dict[bytes, bytes] = {}  # by name in lower case
+        self._combine()
 
-    def _take(self, lines: list[Line]) -> None:
-        self._lines = lines
-        self._index = {lower: value for lower, value, _ in lines}
-        if len(self._index) < len(lines):
-            self._combine()
+    @property
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Every line, in order, as (name, value)."""
+        if self._pairs is not None:
+            return self._pairs
+        lines = [line.partition(b":") for line in split_lines(self._raw, self._start)]
+        return tuple([(name, value.strip(b" \t")) for name, _, value in lines])
 
     def _combine(self) -> None:
-        """Some name is there more than once."""
+        """Index the lines where some name may be there more than once."""
         index = self._index = {}
-        for name, value, _ in self._lines:
+        for name, value in self.pairs:
+            name = name.lower()
             if name in index:
                 if name in SINGLETONS:
                     raise ProtocolError(400, f"the field {name.decode()} is there twice")
                 index[name] += (b"; " if name == b"cookie" else b", ") + value
             else:
                 index[name] = value
-
-    @property
-    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Every line, in order, as (name, value)."""
-        return tuple([(name, value) for _, value, name in self._lines])
 
     def __getitem__(self, name: str) -> str:
         return self._index[name.lower().encode("latin-1", "replace")].decode("latin-1")
@@ -76,38 +75,48 @@ class Headers(Mapping[str, str]):
     def get_all(self, name: str) -> list[str]:
         """Every value of the field called `name`, in order."""
         wanted = name.lower().encode("latin-1", "replace")
-        return [value.decode("latin-1") for lower, value, _ in self._lines if lower == wanted]
+        return [value.decode("latin-1") for key, value in self.pairs if key.lower() == wanted]
 
     def raw(self, name: bytes) -> bytes | None:
         """The value of the field whose lower-case name is `name`, as bytes, or None."""
         return self._index.get(name)
 
 
-def parse_fields(block: bytes, limit: int) -> Headers:
-    """Parse field lines, with CRLF between them, into Headers.
+def parse_fields(raw: bytes, start: int, limit: int) -> Headers:
+    """Parse `raw[start:]`: field lines, each ended by CRLF, and the empty line behind them.
 
     Raises ProtocolError: 400 for a malformed line or a singleton that repeats, 431 above `limit` lines.
     """
-    lines = block.split(b"\r\n") if block else []
-    if len(lines) > limit:
-        if FIELD_BLOCK.fullmatch(block + b"\r\n") is None:
+    lines = split_lines(raw, start)
+    count = len(lines)
+    if count > limit:
+        if FIELD_BLOCK.fullmatch(raw, start, len(raw) - 2) is None:
             raise ProtocolError(400, _explain(lines))
-        raise ProtocolError(431, f"{len(lines)} fields; at most {limit} are taken")
+        raise ProtocolError(431, f"{count} fields; at most {limit} are taken")
     headers = Headers.__new__(Headers)
+    headers._pairs, headers._raw, headers._start = None, raw, start  # they are rarely asked for
     try:
-        headers._take(list(map(_known_line, lines)))
+        headers._index = index = dict(map(_known_line, lines))
     except ValueError:
         raise ProtocolError(400, _explain(lines)) from None
+    if len(index) < count:
+        headers._combine()
     return headers
 
 
-def _parse_line(line: bytes) -> Line:
-    """One field line, without its CRLF; a malformed one is a ValueError."""
+def split_lines(raw: bytes, start: int) -> list[bytes]:
+    """The lines of `raw[start:]`, which an empty line ends, without their CRLFs."""
+    block = raw[start:-4]
+    return block.split(b"\r\n") if block else []
+
+
+def _parse_line(line: bytes) -> tuple[bytes, bytes]:
+    """One field line, without its CRLF, as (name in lower case, value); a malformed one is a ValueError."""
     match = FIELD_LINE.fullmatch(line)
     if match is None:
         raise ValueError
     name, value = match.groups()
-    return name.lower(), value.rstrip(b" \t"), name  # OWS is not part of a value
+    return name.lower(), value.rstrip(b" \t")  # OWS is not part of a value
 
 
 _known_line = Memo(_parse_line, is_secret=lambda line: line[0] in SECRETS).__getitem__

@@ -59,8 +59,8 @@ class HeadParser:
             self._wait(data, start)
             return None
         rest = line.end() - 10  # from "HTTP/1.1" on
-        tail = b"" if last is None else last.raw[last.rest :]
-        if last is not None and data.startswith(tail, rest):
+        preamble = None
+        if last is not None and data.startswith(tail := last.raw[last.rest :], rest):  # only the target is another
             end = rest + len(tail)
             preamble = last.preamble
         else:
@@ -68,18 +68,18 @@ class HeadParser:
             if end < 4:
                 self._wait(data, start)
                 return None
-            preamble = None
         self.end = end
         if end - start > self._tight:
             self._check(data, start, start, end)
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
         raw = bytes(data[start:end])
+        rest -= start
         if preamble is None:
-            preamble = Preamble(raw[rest - start :], self._limits)
+            preamble = Preamble(raw, rest, self._limits)
         if target[0] != _SLASH or method == "CONNECT":
             check_target(method, target, preamble)
-        head = Head(raw, rest - start, method, target, preamble)
+        head = Head(raw, rest, method, target, preamble)
         if len(raw) <= REMEMBERED:
             self._last = head
         return Request(head, self._origin)

@@ -26,7 +26,7 @@ class HeadLimits(NamedTuple):
 
 
 class Preamble:
-    """What stands behind the target, through the empty line, and all that follows from it.
+    """What stands behind the target, `raw[rest:]`, through the empty line, and all that follows from it.
 
     Attributes: `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or CHUNKED), `options` (the
     Connection field's, a tuple of bytes), `keep_alive` (whether the peer wants it), `is_old` (HTTP/1.0),
@@ -35,10 +35,10 @@ class Preamble:
 
     __slots__ = ("expects_continue", "headers", "is_old", "keep_alive", "length", "options", "version")
 
-    def __init__(self, raw: bytes, limits: HeadLimits) -> None:
-        self.version = raw[:8]
+    def __init__(self, raw: bytes, rest: int, limits: HeadLimits) -> None:
+        self.version = raw[rest : rest + 8]
         self.is_old = self.version == b"HTTP/1.0"
-        self.headers = headers = parse_fields(raw[10:-4], limits.fields)
+        self.headers = headers = parse_fields(raw, rest + 10, limits.fields)
         host = headers.raw(b"host")
         if host is None:
             if not self.is_old:

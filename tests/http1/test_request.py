@@ -11,7 +11,7 @@ LIMITS = HeadLimits()
 
 
 def preamble(fields: bytes = b"Host: a\r\n", version: bytes = b"HTTP/1.1") -> Preamble:
-    return Preamble(version + b"\r\n" + fields + b"\r\n", LIMITS)
+    return Preamble(version + b"\r\n" + fields + b"\r\n", 0, LIMITS)
 
 
 def request(target: bytes = b"/", method: str = "GET", fields: bytes = b"Host: a\r\n") -> Request:
@@ -81,7 +81,7 @@ def test_other_expectations_are_417_and_ignored_in_1_0(value: bytes) -> None:
 
 def test_the_limits_on_fields_are_heeded() -> None:
     with pytest.raises(ProtocolError, match="431"):
-        Preamble(b"HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", HeadLimits(fields=1))
+        Preamble(b"HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 0, HeadLimits(fields=1))
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,8 @@ MUTATIONS = [
     Mutation(
         "a byte is lost where a send is short",
         "outbox.py",
-        "pieces[0] = memoryview(pieces[0])[sent:]\n                        return",
-        "pieces[0] = memoryview(pieces[0])[sent + 1:]\n                        return",
+        "pieces[0] = memoryview(pieces[0])[sent:]\n                    return",
+        "pieces[0] = memoryview(pieces[0])[sent + 1:]\n                    return",
     ),
     Mutation(
         "what was sent of several is sent again",
@@ -149,14 +149,14 @@ MUTATIONS = [
     Mutation(
         "an answer that is remembered has a body for HEAD, too",
         "reply.py",
-        "is_usual = keep and not is_head and",
-        "is_usual = keep and",
+        "is_plain = keep and request.head.is_plain",
+        "is_plain = keep",
     ),
     Mutation(
         "an answer that is remembered closes nothing",
         "reply.py",
-        "is_usual = keep and not is_head",
-        "is_usual = not is_head",
+        "is_plain = keep and request.head.is_plain",
+        "is_plain = request.head.is_plain",
     ),
     Mutation(
         "the head that came last stands for another of its length",
@@ -298,15 +298,15 @@ MUTATIONS = [
     Mutation(
         "no connection is kept alive",
         "dialogue.py",
-        "request.preamble.keep_alive\n            and not self._is_closing",
-        "False\n            and not self._is_closing",
+        "keep = request.head.preamble.keep_alive and",
+        "keep = False and",
     ),
     Mutation("nobody is told to continue", "dialogue.py", "self._outbox.add(_CONTINUE)", "pass"),
     Mutation(
         "a connection may ask for more than its number of requests",
         "dialogue.py",
-        "            and self._served != service.settings.limit_requests_per_connection\n",
-        "",
+        " and self._served < service.allowance",
+        " and not service.is_draining",
     ),
     Mutation("no limit on what is worked on", "dialogue.py", "if limit and service.working >= limit:", "if False:"),
     Mutation("one client may have all connections", "listener.py", "service.clients.get(client, 0) >= limit", "False"),
