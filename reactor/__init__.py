@@ -2,7 +2,8 @@
 
 The map, lowest layer first; a file imports only from those above it here, and `tests/test_layers.py` sees to it:
 
-    http1/         the protocol, no I/O: grammar, errors, memo, fields, framing, query, request, parser, body, response
+    http1/         the protocol, no I/O: grammar, errors, memo, fields, framing, terms, query, request, parser, body,
+                   response
     settings       every limit and timeout, with unit and reason
     loop           the reactor: select, call back, tick; knows no HTTP
     address        bind addresses: parse, open

@@ -94,7 +94,7 @@ class Dialogue:
         head = request.head
         self._served += 1
         verdict = None if head.is_plain and not service.screens else self._screen(request)
-        if head.preamble.length:
+        if head.terms.length:
             self._expect_body(request, verdict)
         elif verdict is None:
             answer = self._ask(request, service.handler, request)
@@ -130,7 +130,7 @@ class Dialogue:
         """A body follows: have it collected, fed to the handler's sink, or thrown away behind an early answer."""
         exchange = self._exchange = Exchange(request, self._service.reactor.now)
         settings = self._service.settings
-        expects_continue = request.preamble.expects_continue and self._at == len(self._inbox)
+        expects_continue = request.head.terms.expects_continue and self._at == len(self._inbox)
         if isinstance(verdict, (Response, Later, Upgrade)):
             exchange.expect_body(exchange.sink, 0)
             is_small = exchange.discard_rest(settings.limit_discard)
@@ -254,7 +254,7 @@ class Dialogue:
     def _respond(self, request: Request, response: Response) -> None:
         service = self._service
         outbox = self._outbox
-        keep = request.head.preamble.keep_alive and not self._is_closing and self._served < service.allowance
+        keep = request.head.terms.keep_alive and not self._is_closing and self._served < service.allowance
         if not reply(outbox, request, response, service.stamp, keep):
             self._is_closing = True
         if service.access_log is not None:

@@ -43,7 +43,7 @@ class Exchange:
 
     def expect_body(self, sink: BodySink, limit: int) -> None:
         """Send the body to `sink`; ProtocolError 413 where it is known to be larger than `limit` (bytes, 0: none)."""
-        length = self.request.preamble.length
+        length = self.request.head.terms.length
         if length == CHUNKED:
             self.decoder = ChunkedBody(limit)
         elif limit and length > limit:

@@ -46,6 +46,6 @@ def is_asked_for(upgrade: Upgrade, request: Request) -> bool:
     """Whether `request` offers to speak that protocol (RFC 9110 7.8); a tunnel is asked for by CONNECT."""
     if not upgrade.name:
         return request.method == "CONNECT"
-    preamble = request.preamble
+    terms = request.head.terms
     offered = [name.strip() for name in request.headers.get("upgrade", "").lower().split(",")]
-    return not preamble.is_old and b"upgrade" in preamble.options and upgrade.name.lower() in offered
+    return not terms.is_old and b"upgrade" in terms.options and upgrade.name.lower() in offered

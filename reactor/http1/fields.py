@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from .errors import ProtocolError
 from .grammar import FIELD_BLOCK, FIELD_LINE, TOKEN, TOKEN_LIST
-from .memo import Memo
+from .memo import LONGEST, Memo
 
 # Fields with one value: a second one is two readings of the same request (RFC 9110 5.3), even if equal.
 SINGLETONS = frozenset(
@@ -119,7 +119,11 @@ def _parse_line(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.rstrip(b" \t")  # OWS is not part of a value
 
 
-_known_line = Memo(_parse_line, is_secret=lambda line: line[0] in SECRETS).__getitem__
+def _is_kept(line: bytes, field: tuple[bytes, bytes]) -> bool:
+    return len(line) <= LONGEST and field[0] not in SECRETS
+
+
+_known_line = Memo(_parse_line, _is_kept).__getitem__
 
 
 def _explain(lines: list[bytes]) -> str:

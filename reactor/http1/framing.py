@@ -4,7 +4,7 @@ Law: there is one answer or there is an error. A request that two parsers could 
 """
 
 from .errors import ProtocolError
-from .fields import Headers, list_tokens
+from .fields import list_tokens
 from .grammar import DIGITS
 
 CHUNKED = -1  # a body length not known yet: the chunks will tell
@@ -13,14 +13,13 @@ CHUNKED = -1  # a body length not known yet: the chunks will tell
 _LENGTH_DIGITS = 18
 
 
-def body_length(version: bytes, headers: Headers) -> int:
-    """The number of body bytes that follow the head, or CHUNKED. `version` is b"HTTP/1.0" or later.
+def body_length(version: bytes, coding: bytes | None, length: bytes | None) -> int:
+    """The number of body bytes that follow the head, or CHUNKED. `version` is b"HTTP/1.0" or later; `coding` and
+    `length` are the values of Transfer-Encoding and Content-Length, or None.
 
     Raises ProtocolError: 400 for contradictory or malformed framing, 413 for a length beyond any size, 501
     for a transfer coding this server does not have.
     """
-    coding = headers.raw(b"transfer-encoding")
-    length = headers.raw(b"content-length")
     # 1., 2. concern responses.
     # 3. Both fields: an attempt at smuggling, or as dangerous as one.
     if coding is not None and length is not None:

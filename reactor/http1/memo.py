@@ -1,4 +1,4 @@
-"""A memo: a pure function of bytes that remembers what it was asked before, in bounded memory.
+"""A memo: a pure function that remembers what it was asked before, in bounded memory.
 
 Clients say the same lines again and again, on one connection and on all of them: a look into a dict (60 ns) takes
 the place of a regex and what it makes (0.7 us). When it is full it forgets everything, which costs no more than having
@@ -8,28 +8,29 @@ none. Whoever fills it with garbage takes that away from the others, and nothing
 from collections.abc import Callable
 from typing import TypeVar
 
-T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 ENTRIES = 1024
-LONGEST = 256  # bytes of an argument: 1,024 of them, with what is made of them, are well below a MiB
+LONGEST = 256  # bytes of a question: 1,024 of them, with what is made of them, are well below a MiB
 
 
-class Memo(dict[bytes, T]):
-    """`memo[argument]` is `function(argument)`; what that raises is raised each time.
+class Memo(dict[K, V]):
+    """`memo[question]` is `function(question)`; what that raises is raised each time.
 
-    `is_secret(value)`: whether it is nothing to keep beyond the connection that it came on.
+    `is_kept(question, answer)`: whether it may be remembered: it is short, and nothing that belongs to one client.
     """
 
-    __slots__ = ("_function", "_is_secret")
+    __slots__ = ("_function", "_is_kept")
 
-    def __init__(self, function: Callable[[bytes], T], is_secret: Callable[[T], object] = lambda _: False) -> None:
+    def __init__(self, function: Callable[[K], V], is_kept: Callable[[K, V], bool]) -> None:
         self._function = function
-        self._is_secret = is_secret
+        self._is_kept = is_kept
 
-    def __missing__(self, argument: bytes) -> T:
-        value = self._function(argument)
-        if len(argument) <= LONGEST and not self._is_secret(value):
+    def __missing__(self, question: K) -> V:
+        answer = self._function(question)
+        if self._is_kept(question, answer):
             if len(self) >= ENTRIES:
                 self.clear()
-            self[argument] = value
-        return value
+            self[question] = answer
+        return answer

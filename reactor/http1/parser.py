@@ -6,13 +6,17 @@ searched once.
 """
 
 from .errors import ProtocolError
+from .fields import Headers, parse_fields
 from .grammar import ABSOLUTE_FORM, HARMLESS, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
-from .request import Head, HeadLimits, Origin, Preamble, Request, is_host
+from .request import Head, HeadLimits, Origin, Request
+from .terms import Terms, is_host, terms_of
 
 # Empty lines that some clients send behind a body. RFC 9112 2.2 says "at least one"; four are a few.
 BLANK_LINES = 4
 
 REMEMBERED = 4096  # bytes; a larger one would be all that an idle connection weighs
+
+PATIENCE = 16  # heads in a row that differ, until only one in so many is remembered
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT")}
 
@@ -25,12 +29,13 @@ class HeadParser:
     Attribute `end`: the index behind the head that `take` returned last.
     """
 
-    __slots__ = ("_is_line_valid", "_last", "_limits", "_origin", "_searched", "_tight", "end")
+    __slots__ = ("_is_line_valid", "_last", "_limits", "_misses", "_origin", "_searched", "_tight", "end")
 
     def __init__(self, limits: HeadLimits, origin: Origin) -> None:
         self._limits = limits
         self._origin = origin
         self._last: Head | None = None  # to compare with: most clients repeat themselves
+        self._misses = 0  # heads in a row that were not what is remembered
         self._searched = 0  # bytes of an incomplete head that hold neither its end nor a fault
         self._is_line_valid = False  # of that head, whether its request line is here and was found valid
         self._tight = min(limits.head, limits.request_line)  # no shorter head can be too large
@@ -50,6 +55,7 @@ class HeadParser:
             # The first comparison is the second for nearly every one, and five times as fast.
             if (data == raw and not start) or data.startswith(raw, start):
                 self.end = start + len(raw)
+                self._misses = 0
                 return Request(last, self._origin)
         line = REQUEST_LINE.match(data, start)
         if line is None:
@@ -59,10 +65,10 @@ class HeadParser:
             self._wait(data, start)
             return None
         rest = line.end() - 10  # from "HTTP/1.1" on
-        preamble = None
-        if last is not None and data.startswith(tail := last.raw[last.rest :], rest):  # only the target is another
-            end = rest + len(tail)
-            preamble = last.preamble
+        if last is not None and not data.startswith(last.raw[last.rest :], rest):
+            last = None
+        if last is not None:  # only the target is another
+            end = rest + len(last.raw) - last.rest
         else:
             end = data.find(b"\r\n\r\n", rest + 8) + 4
             if end < 4:
@@ -75,13 +81,19 @@ class HeadParser:
         method = METHODS.get(name) or name.decode("ascii")
         raw = bytes(data[start:end])
         rest -= start
-        if preamble is None:
-            preamble = Preamble(raw, rest, self._limits)
+        if last is not None:
+            headers, terms = last.headers, last.terms
+            self._misses = 0
+        else:
+            self._misses += 1
+            headers = parse_fields(raw, rest + 10, self._limits.fields)
+            terms = terms_of(raw[rest : rest + 8], headers)
         if target[0] != _SLASH or method == "CONNECT":
-            check_target(method, target, preamble)
-        head = Head(raw, rest, method, target, preamble)
-        if len(raw) <= REMEMBERED:
-            self._last = head
+            check_target(method, target, headers, terms)
+        head = Head(raw, rest, method, target, headers, terms)
+        # Who never says the same twice is asked now and then only: what is kept for nothing costs the cache its room.
+        is_worth = self._misses <= PATIENCE or self._misses % PATIENCE == 0
+        self._last = head if is_worth and len(raw) <= REMEMBERED else None
         return Request(head, self._origin)
 
     def _take_behind_blank_lines(self, data: bytes | bytearray, start: int, begin: int) -> Request | None:
@@ -148,12 +160,12 @@ def skip_blank_lines(data: bytes | bytearray, start: int) -> int:
     return at
 
 
-def check_target(method: str, target: bytes, preamble: Preamble) -> None:
+def check_target(method: str, target: bytes, headers: Headers, terms: Terms) -> None:
     """The rarer three of the four request-target forms (RFC 9112 3.2); the first begins with a slash."""
     if method == "CONNECT":
         if not is_host(target) or b":" not in target.rpartition(b"]")[2] or target.endswith(b":"):
             raise ProtocolError(400, "CONNECT takes host:port and nothing else")
-        if preamble.length:
+        if terms.length:
             raise ProtocolError(400, "CONNECT has no body")  # RFC 9110 9.3.6; to many it is the tunnel's first bytes
     elif target == b"*":
         if method != "OPTIONS":
@@ -164,7 +176,7 @@ def check_target(method: str, target: bytes, preamble: Preamble) -> None:
             raise ProtocolError(400, "the target is neither a path nor a URL of scheme http or https")
         if not is_host(absolute[1]):
             raise ProtocolError(400, "the target's authority is not a name or an address with an optional port")
-        if preamble.headers.raw(b"host") == b"":
+        if headers.raw(b"host") == b"":
             raise ProtocolError(400, "an empty Host field with a target that has an authority")
 
 

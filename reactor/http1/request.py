@@ -1,7 +1,7 @@
 """Request heads: what follows from their bytes, once for each that differs; and the Request that a handler sees.
 
-Law: a head is taken whole or refused; nothing is guessed and nothing repaired. A Head and its Preamble never
-change, so that they can stand for every request that says the same; what belongs to one request is in the Request.
+Law: a head is taken whole or refused; nothing is guessed and nothing repaired. A Head never changes, so that it can
+stand for every request that says the same; what belongs to one request is in the Request.
 """
 
 import re
@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .errors import ProtocolError
-from .fields import Headers, list_tokens, parse_fields
-from .framing import body_length
-from .grammar import HOST
-from .memo import Memo
+from .fields import Headers
 from .query import Query, percent_decode
+from .terms import Terms
 
 
 class HeadLimits(NamedTuple):
@@ -25,55 +22,24 @@ class HeadLimits(NamedTuple):
     fields: int = 100  # lines
 
 
-class Preamble:
-    """What stands behind the target, `raw[rest:]`, through the empty line, and all that follows from it.
-
-    Attributes: `version` (b"HTTP/1.1"), `headers`, `length` (of the body: an int or CHUNKED), `options` (the
-    Connection field's, a tuple of bytes), `keep_alive` (whether the peer wants it), `is_old` (HTTP/1.0),
-    `expects_continue`. Raises ProtocolError.
-    """
-
-    __slots__ = ("expects_continue", "headers", "is_old", "keep_alive", "length", "options", "version")
-
-    def __init__(self, raw: bytes, rest: int, limits: HeadLimits) -> None:
-        self.version = raw[rest : rest + 8]
-        self.is_old = self.version == b"HTTP/1.0"
-        self.headers = headers = parse_fields(raw, rest + 10, limits.fields)
-        host = headers.raw(b"host")
-        if host is None:
-            if not self.is_old:
-                raise ProtocolError(400, "an HTTP/1.1 request without a Host field")
-        elif host and not _is_known_host(host):
-            raise ProtocolError(400, "Host is not a name or an address with an optional port")
-        self.length = body_length(self.version, headers)
-        options = _known_tokens(headers.raw(b"connection") or b"")
-        if options is None:
-            raise ProtocolError(400, "Connection is not a list of tokens")
-        self.options = options
-        self.keep_alive = b"close" not in self.options and (not self.is_old or b"keep-alive" in self.options)
-        expectation = None if self.is_old else headers.raw(b"expect")  # RFC 9110 10.1.1: ignored in HTTP/1.0
-        self.expects_continue = expectation is not None
-        if expectation is not None and expectation.lower() != b"100-continue":
-            raise ProtocolError(417, "the only expectation that can be met here is 100-continue")
-
-
 class Head:
-    """A request's head, whole: the request line and the Preamble.
+    """A request's head, whole.
 
     Attributes: `raw` (its bytes), `rest` (the index in `raw` where the version begins), `method` (str), `target`
-    (bytes, as sent), `preamble`, `path` (str, percent-decoded; "*" for OPTIONS of the whole server), `is_plain`
-    (HTTP/1.1, kept alive, neither HEAD nor CONNECT: nothing about its answer's framing is special).
+    (bytes, as sent), `headers`, `terms`, `path` (str, percent-decoded; "*" for OPTIONS of the whole server),
+    `is_plain` (HTTP/1.1, kept alive, neither HEAD nor CONNECT: nothing about its answer's framing is special).
     """
 
-    __slots__ = ("is_plain", "method", "path", "preamble", "raw", "rest", "target")
+    __slots__ = ("headers", "is_plain", "method", "path", "raw", "rest", "target", "terms")
 
-    def __init__(self, raw: bytes, rest: int, method: str, target: bytes, preamble: Preamble) -> None:
+    def __init__(self, raw: bytes, rest: int, method: str, target: bytes, headers: Headers, terms: Terms) -> None:
         self.raw = raw
         self.rest = rest
         self.method = method
         self.target = target
-        self.preamble = preamble
-        self.is_plain = preamble.keep_alive and not preamble.is_old and method not in ("HEAD", "CONNECT")
+        self.headers = headers
+        self.terms = terms
+        self.is_plain = terms.keep_alive and not terms.is_old and method not in ("HEAD", "CONNECT")
         path = target if target[0] == _SLASH else self.origin_form()
         if _QUESTION_MARK in path:  # an int: looking for bytes costs 0.2 us more
             path = path[: path.index(_QUESTION_MARK)]
@@ -134,7 +100,7 @@ class Request:
         self.method = head.method
         self.target = head.target
         self.path = head.path
-        self.headers = head.preamble.headers
+        self.headers = head.headers
         self.origin = origin
         self.body = b""
         self.params = _NO_PARAMS
@@ -170,14 +136,9 @@ class Request:
         return self.target.partition(b"//")[2].replace(b"?", b"/").partition(b"/")[0].decode("ascii")
 
     @property
-    def preamble(self) -> Preamble:
-        """What follows from version and fields: the server's view."""
-        return self.head.preamble
-
-    @property
     def version(self) -> str:
         """ "HTTP/1.1", as sent."""
-        return self.preamble.version.decode("ascii")
+        return self.head.terms.version.decode("ascii")
 
     @property
     def peer(self) -> str:
@@ -203,13 +164,3 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self}>"
-
-
-def is_host(value: bytes) -> bool:
-    """Whether `value` is `uri-host [ ":" port ]`, not empty, its port in range."""
-    match = HOST.fullmatch(value)
-    return match is not None and (not match[1] or (len(match[1]) <= 5 and int(match[1]) <= 65535))
-
-
-_is_known_host = Memo(is_host).__getitem__
-_known_tokens = Memo(list_tokens).__getitem__

@@ -135,7 +135,7 @@ class Bench:
 
     def __call__(self, request: Request) -> Response:
         trailers = [] if request.trailers is None else list(request.trailers.pairs)
-        version, fields = request.preamble.version, list(request.headers.pairs)
+        version, fields = request.head.terms.version, list(request.headers.pairs)
         self._requests.append(Asked(request.method, request.target, request.body, version, fields, trailers))
         return self._no if request.method == "CONNECT" else self._ok
 

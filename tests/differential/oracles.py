@@ -105,7 +105,7 @@ class _Listener:
 
     def on_head(self, request: Request) -> "_Listener":
         self._request, self._body = request, b""
-        version = request.preamble.version
+        version = request.head.terms.version
         self.begun = Said(request.method.encode(), request.target, version, even(request.headers.pairs))
         return self
 

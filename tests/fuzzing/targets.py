@@ -68,7 +68,7 @@ def read_heads(pieces: Iterator[bytes], limits: HeadLimits) -> Found:
                 if not at < parser.end <= len(inbox) or inbox[parser.end - 4 : parser.end] != b"\r\n\r\n":
                     raise Broken(f"a head that ends at {parser.end}")
                 at = parser.end
-                found.append((request.method, request.target, request.preamble.version, request.preamble.length,
+                found.append((request.method, request.target, request.head.terms.version, request.head.terms.length,
                               request.path, request.host, request.query.pairs, request.headers.pairs))  # fmt: skip
             if at:
                 inbox = inbox[at:]

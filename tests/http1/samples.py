@@ -75,7 +75,7 @@ def converse(pieces: Iterable[bytes], limits: HeadLimits = LIMITS, body_limit: i
                 if not decoder.is_complete:
                     break
                 trailers = None if decoder.trailers is None else list(decoder.trailers.pairs)
-                version, fields = request.preamble.version, list(request.headers.pairs)
+                version, fields = request.head.terms.version, list(request.headers.pairs)
                 outcomes.append(Taken(request.method, request.target, version, fields, b"".join(payload), trailers))
                 payload.clear()
                 request = None
@@ -91,7 +91,7 @@ def converse(pieces: Iterable[bytes], limits: HeadLimits = LIMITS, body_limit: i
 
 def expect(request: Request, limit: int) -> LengthBody | ChunkedBody:
     """What reads the body of `request`."""
-    length = request.preamble.length
+    length = request.head.terms.length
     if length == CHUNKED:
         return ChunkedBody(limit)
     if length > limit:

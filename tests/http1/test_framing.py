@@ -8,7 +8,8 @@ from reactor.http1.framing import CHUNKED, body_length
 
 
 def length(*pairs: tuple[bytes, bytes], version: bytes = b"HTTP/1.1") -> int:
-    return body_length(version, Headers(list(pairs)))
+    headers = Headers(list(pairs))
+    return body_length(version, headers.raw(b"transfer-encoding"), headers.raw(b"content-length"))
 
 
 def coding(value: bytes) -> tuple[bytes, bytes]:

@@ -1,18 +1,18 @@
-"""A memo remembers what a function of bytes said, and forgets in time."""
+"""A memo remembers what a function said, and forgets in time."""
 
 import pytest
 
 from reactor.http1.memo import ENTRIES, LONGEST, Memo
 
 
-def counted(memo_of: list[bytes]) -> Memo[int]:
+def counted(memo_of: list[bytes]) -> Memo[bytes, int]:
     """A memo of `len` that writes down what it had to compute."""
 
     def compute(argument: bytes) -> int:
         memo_of.append(argument)
         return len(argument)
 
-    return Memo(compute, is_secret=lambda length: length == len(b"secret"))
+    return Memo(compute, is_kept=lambda question, answer: question[:6] != b"secret" and answer <= LONGEST)
 
 
 def test_it_computes_once() -> None:
@@ -32,7 +32,7 @@ def test_what_is_long_or_secret_is_not_kept(argument: bytes) -> None:
 
 
 def test_a_failure_is_not_kept() -> None:
-    memo = Memo(lambda argument: int(argument))
+    memo: Memo[bytes, int] = Memo(int, is_kept=lambda question, answer: True)
     for _ in range(2):
         with pytest.raises(ValueError, match="invalid literal"):
             memo[b"x"]

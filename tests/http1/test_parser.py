@@ -4,7 +4,7 @@ import pytest
 
 from reactor.http1.errors import ProtocolError
 from reactor.http1.grammar import HEAD_FAULT
-from reactor.http1.parser import BLANK_LINES, HeadParser, is_harmless, skip_blank_lines
+from reactor.http1.parser import BLANK_LINES, PATIENCE, HeadParser, is_harmless, skip_blank_lines
 from reactor.http1.request import HeadLimits, Origin, Request
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -38,8 +38,8 @@ def test_what_is_taken_is_bytes_even_from_a_bytearray() -> None:
     inbox = bytearray(HEAD.replace(b"GET", b"BREW"))
     request = took(it, inbox)
     inbox.clear()
-    assert (request.method, request.target, request.preamble.version) == ("BREW", b"/a", b"HTTP/1.1")
-    assert type(request.target) is type(request.preamble.version) is type(request.headers.pairs[0][1]) is bytes
+    assert (request.method, request.target, request.head.terms.version) == ("BREW", b"/a", b"HTTP/1.1")
+    assert type(request.target) is type(request.head.terms.version) is type(request.headers.pairs[0][1]) is bytes
 
 
 def test_what_stands_behind_the_target_is_parsed_once_if_it_repeats() -> None:
@@ -48,8 +48,8 @@ def test_what_stands_behind_the_target_is_parsed_once_if_it_repeats() -> None:
     first = took(it, data)
     second = took(it, data, it.end)
     third = took(it, bytearray(data), it.end)
-    assert first.preamble is second.preamble
-    assert third.preamble is not second.preamble
+    assert first.headers is second.headers
+    assert third.headers is not second.headers
     assert list(third.headers.pairs) == [(b"host", b"a")]
 
 
@@ -173,12 +173,12 @@ def test_the_absolute_form() -> None:
 
 
 @pytest.mark.parametrize(("filler", "is_remembered"), [(3000, True), (5000, False)])
-def test_a_large_preamble_is_not_remembered(filler: int, is_remembered: bool) -> None:
+def test_a_large_head_is_not_remembered(filler: int, is_remembered: bool) -> None:
     """It would be all that an idle connection weighs."""
     it = parser()
     head = b"GET /a HTTP/1.1\r\nHost: a\r\nX: " + b"x" * filler + b"\r\n\r\n"
     first, second = took(it, head), took(it, head)
-    assert (first.preamble is second.preamble) == is_remembered
+    assert (first.headers is second.headers) == is_remembered
 
 
 @pytest.mark.parametrize("byte", range(256))
@@ -209,4 +209,14 @@ def test_requests_of_the_same_head_share_nothing_that_changes() -> None:
     first.trailers = first.headers
     assert first.query is not second.query
     assert (second.body, dict(second.params), second.root, second.trailers) == (b"", {}, "", None)
-    assert first.preamble is second.preamble
+    assert first.headers is second.headers
+
+
+def test_a_client_that_never_repeats_itself_is_remembered_now_and_then() -> None:
+    it = parser()
+    for number in range(3 * PATIENCE + 1):
+        took(it, HEAD[:-2] + b"X: %d\r\n\r\n" % number)
+    assert it._last is None
+    heads = [took(it, HEAD).head for _ in range(PATIENCE + 1)]
+    assert heads[-1] is heads[-2], "once it repeats itself, it is noticed"
+    assert took(it, HEAD).head is heads[-1]

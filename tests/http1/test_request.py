@@ -1,36 +1,43 @@
-"""What a handler sees of a request, and what follows from its preamble."""
+"""What a handler sees of a request, and what its head says to the server."""
 
 import pytest
 
 from reactor.http1.errors import ProtocolError
-from reactor.http1.fields import Headers
+from reactor.http1.fields import Headers, parse_fields
 from reactor.http1.framing import CHUNKED
-from reactor.http1.request import Head, HeadLimits, Origin, Preamble, Request, is_host
+from reactor.http1.parser import HeadParser
+from reactor.http1.request import Head, HeadLimits, Origin, Request
+from reactor.http1.terms import Terms, is_host, terms_of
 
-LIMITS = HeadLimits()
+
+def head(
+    fields: bytes = b"Host: a\r\n", version: bytes = b"HTTP/1.1", method: str = "GET", target: bytes = b"/"
+) -> Head:
+    raw = version + b"\r\n" + fields + b"\r\n"
+    headers = parse_fields(raw, 10, 10)
+    return Head(raw, 0, method, target, headers, terms_of(version, headers))
 
 
-def preamble(fields: bytes = b"Host: a\r\n", version: bytes = b"HTTP/1.1") -> Preamble:
-    return Preamble(version + b"\r\n" + fields + b"\r\n", 0, LIMITS)
+def terms(fields: bytes = b"Host: a\r\n", version: bytes = b"HTTP/1.1") -> Terms:
+    return head(fields, version).terms
 
 
 def request(target: bytes = b"/", method: str = "GET", fields: bytes = b"Host: a\r\n") -> Request:
-    return Request(Head(b"", 0, method, target, preamble(fields)))
+    return Request(head(fields, method=method, target=target))
 
 
-# Preamble.
+# Terms.
 
 
-def test_a_preamble_has_what_follows_from_the_fields() -> None:
-    it = preamble(b"Host: a\r\nContent-Length: 5\r\nConnection: X, Close\r\nExpect: 100-Continue\r\n")
+def test_the_terms_are_what_follows_from_the_fields() -> None:
+    it = terms(b"Host: a\r\nContent-Length: 5\r\nConnection: X, Close\r\nExpect: 100-Continue\r\n")
     assert it.version == b"HTTP/1.1"
-    assert it.headers["host"] == "a"
     assert it.length == 5
     assert it.options == (b"x", b"close")
     assert not it.keep_alive
     assert it.expects_continue
     assert not it.is_old
-    assert preamble(b"Host: a\r\nTransfer-Encoding: chunked\r\n").length == CHUNKED
+    assert terms(b"Host: a\r\nTransfer-Encoding: chunked\r\n").length == CHUNKED
 
 
 @pytest.mark.parametrize(
@@ -53,35 +60,35 @@ def test_a_preamble_has_what_follows_from_the_fields() -> None:
     ],
 )
 def test_whether_the_peer_wants_to_go_on(version: bytes, connection: bytes, keep_alive: bool) -> None:
-    assert preamble(b"Host: a\r\n" + connection, version).keep_alive is keep_alive
+    assert terms(b"Host: a\r\n" + connection, version).keep_alive is keep_alive
 
 
 def test_host_is_needed_from_1_1_on() -> None:
-    assert preamble(b"", b"HTTP/1.0").headers.raw(b"host") is None
-    assert preamble(b"Host:\r\n").headers.raw(b"host") == b""
+    assert head(b"", b"HTTP/1.0").headers.raw(b"host") is None
+    assert head(b"Host:\r\n").headers.raw(b"host") == b""
     for version in (b"HTTP/1.1", b"HTTP/1.2"):
         with pytest.raises(ProtocolError, match=r"400: .*without a Host"):
-            preamble(b"X: y\r\n", version)
+            terms(b"X: y\r\n", version)
 
 
 def test_host_is_a_host_in_1_0_too() -> None:
     for version in (b"HTTP/1.0", b"HTTP/1.1"):
         with pytest.raises(ProtocolError, match="400: Host is not"):
-            preamble(b"Host: a/b\r\n", version)
+            terms(b"Host: a/b\r\n", version)
 
 
 @pytest.mark.parametrize("value", [b"", b"200-ok", b"100-continue, 100-continue", b'"100-continue"', b"100-continue;a"])
 def test_other_expectations_are_417_and_ignored_in_1_0(value: bytes) -> None:
     fields = b"Host: a\r\nExpect: " + value + b"\r\n"
     with pytest.raises(ProtocolError, match="417"):
-        preamble(fields)
-    assert not preamble(fields, b"HTTP/1.0").expects_continue
-    assert not preamble(b"Expect: 100-continue\r\n", b"HTTP/1.0").expects_continue
+        terms(fields)
+    assert not terms(fields, b"HTTP/1.0").expects_continue
+    assert not terms(b"Expect: 100-continue\r\n", b"HTTP/1.0").expects_continue
 
 
 def test_the_limits_on_fields_are_heeded() -> None:
     with pytest.raises(ProtocolError, match="431"):
-        Preamble(b"HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 0, HeadLimits(fields=1))
+        HeadParser(HeadLimits(fields=1), Origin()).take(b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 0)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +145,7 @@ def test_every_form_of_target(method: str, target: bytes, path: str, query: str,
 
 
 def test_a_request_without_a_host_has_an_empty_one() -> None:
-    assert Request(Head(b"", 0, "GET", b"/", preamble(b"", b"HTTP/1.0"))).host == ""
+    assert Request(head(b"", b"HTTP/1.0")).host == ""
 
 
 def test_what_a_request_has_at_first() -> None:
@@ -159,7 +166,7 @@ def test_what_a_request_has_at_first() -> None:
     ],
 )
 def test_peers(address: object, peer: str) -> None:
-    it = Request(Head(b"", 0, "GET", b"/", preamble()), Origin(address, "https"))
+    it = Request(head(), Origin(address, "https"))
     assert it.peer == peer
     assert it.scheme == "https"
 
