@@ -103,7 +103,7 @@ class Connection(Dialogue):
 
     def _receive(self) -> bool:
         """Read once into the inbox. False: nothing came, and what that means has been acted on."""
-        recv = self._transport.recv  # looked up apart: as a method it would be looked for in the class first
+        recv = self._transport.recv  # in two steps: `transport.recv()` would search the class for a method first
         try:
             data = recv(RECV_SIZE)
         except BlockingIOError:
@@ -198,7 +198,8 @@ class Connection(Dialogue):
             return False
         self._service.blame(monotonic() - began, "in the body of an answer")
         if outbox.waiting is not None:
-            outbox.waiting.attach(self._wake)
+            if not outbox.size:  # else its bytes wake us, and there is nothing that could be done with the piece
+                outbox.waiting.attach(self._wake)
         elif outbox.source is None:
             self._log_source(is_whole=True)
         return True

@@ -72,7 +72,7 @@ class Dialogue:
             if exchange is not None:
                 if not self._feed(exchange):
                     return exchange.has_more
-            elif self._at == size:
+            elif self._at == size or self._inbox is not inbox:  # a handler may have closed us
                 return False
             elif self._protocol is not None:
                 return self._feed_protocol(self._protocol)
@@ -254,13 +254,16 @@ class Dialogue:
     def _respond(self, request: Request, response: Response) -> None:
         service = self._service
         outbox = self._outbox
-        keep = request.head.terms.keep_alive and not self._is_closing and self._served < service.allowance
-        if not reply(outbox, request, response, service.stamp, keep):
+        head = request.head
+        keep = head.terms.keep_alive and not self._is_closing and self._served < service.allowance
+        if keep and head.is_plain and response._sent[0] is service.stamp:
+            outbox.add(response._sent[1])  # as it left before, within this second: 0.3 us saved
+        elif not reply(outbox, request, response, service.stamp, keep):
             self._is_closing = True
         if service.access_log is not None:
             began = service.reactor.now if self._exchange is None else self._exchange.began
             if outbox.source is None:
-                size = 0 if request.method == "HEAD" else response.length or 0
+                size = 0 if head.method == "HEAD" else response.length or 0
                 service.access_log.answered(request, response.status, size, began)
             else:
                 self._unlogged = (request, response.status, outbox.source, began)
@@ -283,7 +286,7 @@ class Dialogue:
             return
         # Of a head that was refused itself, its first word is all that one can tell.
         word = self._inbox[self._at : self._at + len("HEAD ") + 2 * BLANK_LINES].lstrip(b"\r\n")
-        is_head = word.startswith(b"HEAD ") if exchange is None else exchange.request.method == "HEAD"
+        is_head = word.startswith(b"HEAD ") if exchange is None else exchange.request.head.method == "HEAD"
         service = self._service
         self._outbox.add(refusal(error, service.stamp, is_head))
         if service.access_log is not None:

@@ -120,7 +120,7 @@ class MemoryTransport(Transport):
         self.sent += data
         return len(data)
 
-    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:  # type: ignore[override]  # there, a socket's own
+    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:
         return self.send(b"".join(buffers))
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:

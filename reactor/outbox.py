@@ -1,8 +1,8 @@
 """The outbox: what we owe the peer, in order, and how it leaves.
 
 Small pieces are joined into one `send`, large ones go by `sendmsg`, files by `sendfile`. At most one *source*
-(a file or an iterator) stands behind the bytes; it is pulled when they have left, or nearly, which is all the
-backpressure there is. Law: bytes leave in order, each once, and are dropped from here only when the kernel
+(a file or an iterator) stands behind the bytes; it is pulled when they have left, or all but 16 KiB, which is
+all the backpressure there is. Law: bytes leave in order, each once, and are dropped from here only when the kernel
 has taken them.
 """
 
@@ -45,35 +45,40 @@ class Outbox:
     """Attributes: `size` (bytes added and not sent), `source` (Source or None), `waiting` (the Later that the
     source waits for, or None), `sent` (bytes, ever)."""
 
-    __slots__ = ("_pieces", "sent", "size", "source", "waiting")
+    __slots__ = ("_first", "_more", "sent", "size", "source", "waiting")
 
     def __init__(self) -> None:
-        self._pieces: list[bytes | memoryview] = []
+        self._first: bytes | memoryview = b""  # one piece is nearly always all there is
+        self._more: list[bytes | memoryview] | tuple[()] = ()
         self.size = 0
         self.sent = 0
         self.source: Source | None = None
         self.waiting: Later | None = None
 
     def add(self, data: bytes) -> None:
-        self._pieces.append(data)
+        if not self.size:
+            self._first = data
+        elif self._more:
+            self._more.append(data)
+        else:
+            self._more = [data]
         self.size += len(data)
 
     def flush(self, transport: Transport) -> None:
         """Send what was added, until the kernel takes no more. Raises OSError when the peer is gone."""
-        pieces = self._pieces
         send = transport.send
         try:
             while self.size:
-                if len(pieces) > 1:
+                if self._more:
                     self._send_several(transport)
                     continue
-                sent = send(pieces[0])
+                sent = send(self._first)
                 self.sent += sent
                 self.size = left = self.size - sent
                 if left:  # the kernel is full; a fast reader would keep the loop to itself here
-                    pieces[0] = memoryview(pieces[0])[sent:]
+                    self._first = memoryview(self._first)[sent:]
                     return
-                pieces.clear()
+                self._first = b""
         except BlockingIOError:
             return
 
@@ -88,6 +93,7 @@ class Outbox:
                 pulls -= 1
                 try:
                     if not self.source.step(self, transport):  # type: ignore[union-attr]  # it is ready
+                        self.flush(transport)  # closing it may take its time
                         self.drop_source()
                 except BlockingIOError:
                     return
@@ -113,9 +119,9 @@ class Outbox:
 
     def _send_several(self, transport: Transport) -> None:
         """Make one piece of many small ones, or send as many as the kernel takes."""
-        pieces = self._pieces
+        pieces = [self._first, *self._more]
         if self.size <= JOIN_LIMIT:
-            pieces[:] = (b"".join(pieces),)
+            self._first, self._more = b"".join(pieces), ()
             return
         sent = transport.sendmsg(pieces[:VECTOR_LIMIT])
         self.sent += sent
@@ -125,8 +131,9 @@ class Outbox:
             sent -= len(pieces[done])
             done += 1
         del pieces[:done]
+        self._first, self._more = pieces[0] if pieces else b"", pieces[1:]
         if sent:
-            pieces[0] = memoryview(pieces[0])[sent:]
+            self._first = memoryview(self._first)[sent:]
 
 
 class FileSource:
@@ -169,12 +176,14 @@ class IteratorSource:
 
     __slots__ = ("_is_chunked", "_iterator", "_left", "given", "joins")
 
-    def __init__(self, iterator: Iterator[Any], length: int | None, is_chunked: bool) -> None:
+    def __init__(
+        self, iterator: Iterator[Any], length: int | None, is_chunked: bool, joins: int = JOIN_LIMIT
+    ) -> None:
         self._iterator = iterator
         self._left = length
         self._is_chunked = is_chunked
         self.given = 0
-        self.joins = JOIN_LIMIT
+        self.joins = joins
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         began = monotonic()

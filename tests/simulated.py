@@ -106,7 +106,7 @@ class ScriptedTransport(MemoryTransport):
     def send(self, data: bytes | memoryview) -> int:
         return self._take("send", data)
 
-    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:  # type: ignore[override]  # there, a socket's own
+    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:
         buffers = list(buffers)
         if len(buffers) > IOV_MAX:
             raise error(errno.EMSGSIZE)

@@ -232,8 +232,8 @@ def test_one_large_piece_is_never_copied() -> None:
     for _ in range(3):
         transport.room = 1000
         outbox.flush(transport)
-        assert isinstance(outbox._pieces[0], memoryview)
-        assert outbox._pieces[0].obj is BIG
+        assert isinstance(outbox._first, memoryview)
+        assert outbox._first.obj is BIG
     assert outbox.sent == 3000
 
 
@@ -243,9 +243,9 @@ def test_what_is_owed_is_copied_once_at_most() -> None:
     world.transport.room = 1000
     world.arrive(get("/big"))
     for _ in range(3):
-        pieces = world.connection._outbox._pieces
-        assert isinstance(pieces[-1], memoryview)
-        assert pieces[-1].obj is BIG
+        piece = world.connection._outbox._first
+        assert isinstance(piece, memoryview)
+        assert piece.obj is BIG
         world.take(1000)
 
 

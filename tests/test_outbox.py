@@ -89,3 +89,14 @@ def test_what_came_before_it_broke_is_still_there() -> None:
         outbox.pump(transport)
     outbox.flush(transport)
     assert transport.sent == b"head\r\n\r\na"
+
+
+def test_what_is_owed_in_front_leaves_before_an_iterator_is_begun() -> None:
+    """It may break off, and take with it what has not left."""
+    outbox, transport = Outbox(), ScriptedTransport(ManualReactor())
+    outbox.add(b"an earlier answer")
+    outbox.source = IteratorSource(iter([b"a", b"b"]), None, is_chunked=False, joins=0)
+    transport.room = 5
+    outbox.pump(transport)
+    assert transport.sent == b"an ea"
+    assert outbox.source.given == 0

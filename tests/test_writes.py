@@ -3,16 +3,19 @@
 Whatever sizes the sending calls come up short with, and wherever what the peer sent was cut, the same bytes go out.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import cycle, repeat
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactor.answers import Later
 from reactor.http1.request import Request
 from reactor.http1.response import FileBody, Response
-from reactor.outbox import JOIN_LIMIT
+from reactor.outbox import JOIN_LIMIT, QUICK
 
 from .simulated import (
     EAGAIN,
@@ -204,3 +207,52 @@ def test_calls_that_fail_for_now_or_come_up_short(name: str, faults: dict[int, O
     world = World(faults=faults)
     world.arrive(REQUESTS[name])
     assert world.sent.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"") == heard(REQUESTS[name])
+
+
+HELLO = Response(200, "Hello")
+
+
+def test_a_promise_that_is_kept_while_bytes_are_owed_does_not_spin() -> None:
+    """Nobody reads: the piece has to wait for the bytes in front of it, and so does the loop."""
+    later = Later()
+
+    def pieces() -> Iterator[Any]:
+        yield b"a"
+        time.sleep(2 * QUICK)
+        yield later
+        yield b"c"
+
+    world = World(lambda _: Response(200, pieces()))
+    world.transport.room = 0
+    world.arrive(get("/anything"))
+    later.answer(b"b")
+    world.run()  # it raises where turns make no progress
+    world.take(None)
+    assert world.sent.endswith(b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n")
+
+
+def test_what_a_middleware_makes_of_the_method_frames_nothing() -> None:
+    """The answer to a POST has its body, and so has the same one for the next client."""
+
+    def override(request: Request) -> Response:
+        if request.path == "/override":
+            request.method = "HEAD"
+        return HELLO
+
+    for first in ("/override", "/plain"):
+        world = World(override)
+        world.arrive(get(first), get("/plain"))
+        assert world.sent.count(b"\r\n\r\nHello") == 2
+
+
+def test_nothing_is_handled_behind_an_abort() -> None:
+    asked: list[str] = []
+
+    def abort(request: Request) -> Response:
+        asked.append(request.path)
+        world.connection.abort()
+        return HELLO
+
+    world = World(abort)
+    world.arrive(get("/a") + get("/b") + get("/c"))
+    assert asked == ["/a"]

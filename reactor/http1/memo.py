@@ -18,7 +18,7 @@ LONGEST = 256  # bytes of a question: 1,024 of them, with what is made of them, 
 class Memo(dict[K, V]):
     """`memo[question]` is `function(question)`; what that raises is raised each time.
 
-    `is_kept(question, answer)`: whether it may be remembered: it is short, and nothing that belongs to one client.
+    `is_kept(question, answer)`: whether it may be remembered: it is short, and no secret.
     """
 
     __slots__ = ("_function", "_is_kept")

@@ -93,7 +93,8 @@ class HeadParser:
         head = Head(raw, rest, method, target, headers, terms)
         # Who never says the same twice is asked now and then only: what is kept for nothing costs the cache its room.
         is_worth = self._misses <= PATIENCE or self._misses % PATIENCE == 0
-        self._last = head if is_worth and len(raw) <= REMEMBERED else None
+        most = REMEMBERED if head.path.isascii() else REMEMBERED // 4  # other text takes up to four bytes a character
+        self._last = head if is_worth and len(raw) <= most else None
         return Request(head, self._origin)
 
     def _take_behind_blank_lines(self, data: bytes | bytearray, start: int, begin: int) -> Request | None:

@@ -87,9 +87,10 @@ _ABSOLUTE_PATH = re.compile(rb"[^/?]*+//[^/?]*+(.*+)")
 class Request:
     """One request, as a handler sees it. Text is decoded when it is asked for.
 
-    Attributes: `method` (str), `target` (bytes, as sent), `path` (str: percent-decoded, below `root`; "*" for OPTIONS
-    of the whole server), `headers` (Headers), `body` (bytes, complete), `origin` (Origin), `params` (what a router
-    found in the path, by name), `root` (str: the prefix under which a router mounted the handler; "" at the top).
+    Attributes: `head` (Head: what was sent, for the server), `method` (str), `target` (bytes, as sent), `path` (str:
+    percent-decoded, below `root`; "*" for OPTIONS of the whole server; what a middleware rewrites), `headers`
+    (Headers), `body` (bytes, complete), `origin` (Origin), `params` (what a router found in the path, by name),
+    `root` (str: the prefix under which a router mounted the handler; "" at the top).
     """
 
     __slots__ = ("_outer", "_query", "_trailers", "body", "head", "headers", "method", "origin", "params", "path",

@@ -38,6 +38,9 @@ _OURS = {
 }  # fmt: skip
 
 
+_NEVER: tuple[bytes | None, bytes] = (None, b"")
+
+
 class FileBody:
     """`length` bytes of an open binary `file`, from `offset` on; the server closes it when it has left."""
 
@@ -72,7 +75,7 @@ class Response:
     The same Response may be returned any number of times, unless its body is a file or an iterator.
     """
 
-    __slots__ = ("_body", "_headers", "_length", "_stamp", "_status", "_wire", "_wire_head")
+    __slots__ = ("_body", "_headers", "_length", "_sent", "_status", "_wire_head")
 
     status: int = property(attrgetter("_status"))  # type: ignore[assignment]  # C-level, read-only
     headers: tuple[tuple[str, str], ...] = property(attrgetter("_headers"))  # type: ignore[assignment]  # read-only
@@ -97,8 +100,7 @@ class Response:
         if content_type is None:
             content_type = default_content_type(body)
         self._status = status
-        self._stamp: bytes | None = None  # what `_wire` was made with: the whole answer, as it left last time
-        self._wire = b""
+        self._sent = _NEVER  # how it left last time: the server's lines, by which it is known, and the whole
         self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
         self._body: bytes | FileBody | Iterator[Any]
         self._length: int | None
@@ -118,7 +120,7 @@ class Response:
         other = Response.__new__(Response)
         other._status, other._body, other._length = self._status, self._body, self._length
         other._headers = self._headers + check_headers(headers, None)
-        other._stamp, other._wire = None, b""
+        other._sent = _NEVER
         other._wire_head = other._encode_head()
         return other
 

@@ -53,4 +53,8 @@ def terms_of(version: bytes, headers: Headers) -> Terms:
     return _KNOWN[(version, *map(headers.raw, _NAMES))]
 
 
-_KNOWN: Memo[Said, Terms] = Memo(Terms, is_kept=lambda said, _: len(b"".join(filter(None, said))) <= LONGEST)
+def _is_kept(said: Said, terms: Terms) -> bool:
+    return len(b"".join(filter(None, said))) <= LONGEST and len(terms.options) < 8
+
+
+_KNOWN: Memo[Said, Terms] = Memo(Terms, _is_kept)

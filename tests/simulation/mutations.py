@@ -131,8 +131,8 @@ MUTATIONS = [
     Mutation(
         "a byte is lost where a send is short",
         "outbox.py",
-        "pieces[0] = memoryview(pieces[0])[sent:]\n                    return",
-        "pieces[0] = memoryview(pieces[0])[sent + 1:]\n                    return",
+        "self._first = memoryview(self._first)[sent:]\n                    return",
+        "self._first = memoryview(self._first)[sent + 1:]\n                    return",
     ),
     Mutation(
         "what was sent of several is sent again",
@@ -148,15 +148,15 @@ MUTATIONS = [
     ),
     Mutation(
         "an answer that is remembered has a body for HEAD, too",
-        "reply.py",
-        "is_plain = keep and request.head.is_plain",
-        "is_plain = keep",
+        "dialogue.py",
+        "if keep and head.is_plain and response._sent",
+        "if keep and response._sent",
     ),
     Mutation(
         "an answer that is remembered closes nothing",
-        "reply.py",
-        "is_plain = keep and request.head.is_plain",
-        "is_plain = request.head.is_plain",
+        "dialogue.py",
+        "if keep and head.is_plain and response._sent",
+        "if head.is_plain and response._sent",
     ),
     Mutation(
         "the head that came last stands for another of its length",
@@ -298,7 +298,7 @@ MUTATIONS = [
     Mutation(
         "no connection is kept alive",
         "dialogue.py",
-        "keep = request.head.terms.keep_alive and",
+        "keep = head.terms.keep_alive and",
         "keep = False and",
     ),
     Mutation("nobody is told to continue", "dialogue.py", "self._outbox.add(_CONTINUE)", "pass"),
