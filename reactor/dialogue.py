@@ -255,10 +255,10 @@ class Dialogue:
         service = self._service
         outbox = self._outbox
         head = request.head
-        keep = head.terms.keep_alive and not self._is_closing and self._served < service.allowance
+        keep = not self._is_closing and self._served < service.allowance
         if keep and head.is_plain and response._sent[0] is service.stamp:
             outbox.add(response._sent[1])  # as it left before, within this second: 0.3 us saved
-        elif not reply(outbox, request, response, service.stamp, keep):
+        elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):
             self._is_closing = True
         if service.access_log is not None:
             began = service.reactor.now if self._exchange is None else self._exchange.began

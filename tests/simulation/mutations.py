@@ -298,7 +298,7 @@ MUTATIONS = [
     Mutation(
         "no connection is kept alive",
         "dialogue.py",
-        "keep = head.terms.keep_alive and",
+        "keep = not self._is_closing and",
         "keep = False and",
     ),
     Mutation("nobody is told to continue", "dialogue.py", "self._outbox.add(_CONTINUE)", "pass"),
