@@ -1,6 +1,7 @@
 """Many connections, in small: the measurements of `loadtest.scale` with numbers that CI has time for."""
 
 import re
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -10,7 +11,7 @@ from loadtest.scale.__main__ import main, size
 from loadtest.scale.active import Load, Server, table, visit
 from loadtest.scale.connections import CHURN_FLAGS, churn, idle, trickle
 from loadtest.scale.holder import holding
-from loadtest.servers import running
+from loadtest.servers import get, running
 from loadtest.versus_floor import Visit
 
 from .conftest import need
@@ -55,6 +56,8 @@ def test_idle_connections_are_held_in_a_process_of_their_own_while_others_are_se
 def test_active_connections_are_counted_while_all_are_open() -> None:
     need("wrk")
     with running("reactor", TARGET, "--no-access-log") as (server, port):
+        get(port, "/test")
+        time.sleep(0.5)  # until the connections that asked whether it is there have gone
         found = visit(Server(server.pid, port, descriptors(server.pid)), 200, seconds=0.3)
     assert found.rate > 0
     assert found.p50 <= found.p99

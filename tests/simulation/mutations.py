@@ -206,8 +206,8 @@ MUTATIONS = [
     Mutation(
         "Connection: close is forgotten",
         "dialogue.py",
-        "if not reply(outbox, request, response, service.stamp, keep):\n            self._is_closing = True",
-        "reply(outbox, request, response, service.stamp, keep)",
+        "elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):",
+        "elif reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive) is None:",
     ),
     Mutation(
         "an early answer is followed by a second one",
