@@ -5,6 +5,8 @@ more is parsed. How the bytes were cut never matters, and those of a head that i
 searched once.
 """
 
+import re
+
 from .errors import ProtocolError
 from .fields import Headers, parse_fields
 from .grammar import ABSOLUTE_FORM, HARMLESS, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
@@ -65,10 +67,9 @@ class HeadParser:
             self._wait(data, start)
             return None
         rest = line.end() - 10  # from "HTTP/1.1" on
-        if last is not None and not data.startswith(last.raw[last.rest :], rest):
-            last = None
-        if last is not None:  # only the target is another
-            end = rest + len(last.raw) - last.rest
+        same = last if last is not None and data.startswith(last.raw[last.rest :], rest) else None
+        if same is not None:  # only the target is another
+            end = rest + len(same.raw) - same.rest
         else:
             end = data.find(b"\r\n\r\n", rest + 8) + 4
             if end < 4:
@@ -77,12 +78,14 @@ class HeadParser:
         self.end = end
         if end - start > self._tight:
             self._check(data, start, start, end)
+        return Request(self._parse(bytes(data[start:end]), rest - start, line, same), self._origin)
+
+    def _parse(self, raw: bytes, rest: int, line: re.Match[bytes], same: Head | None) -> Head:
+        """The head `raw`, whose request line is `line`, and which is from `rest` on what `same` was."""
         name, target = line.groups()
         method = METHODS.get(name) or name.decode("ascii")
-        raw = bytes(data[start:end])
-        rest -= start
-        if last is not None:
-            headers, terms = last.headers, last.terms
+        if same is not None:
+            headers, terms = same.headers, same.terms
             self._misses = 0
         else:
             self._misses += 1
@@ -95,7 +98,7 @@ class HeadParser:
         is_worth = self._misses <= PATIENCE or self._misses % PATIENCE == 0
         most = REMEMBERED if head.path.isascii() else REMEMBERED // 4  # other text takes up to four bytes a character
         self._last = head if is_worth and len(raw) <= most else None
-        return Request(head, self._origin)
+        return head
 
     def _take_behind_blank_lines(self, data: bytes | bytearray, start: int, begin: int) -> Request | None:
         request = self.take(data, begin) if begin < len(data) else None
