@@ -12,7 +12,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 ENTRIES = 1024
-LONGEST = 256  # bytes of a question: 1,024 of them, with what is made of them, are well below a MiB
+LONGEST = 256  # bytes of a question: 1,024 of them, with what is made of them, are below a MiB
 
 
 class Memo(dict[K, V]):

@@ -54,6 +54,7 @@ def terms_of(version: bytes, headers: Headers) -> Terms:
 
 
 def _is_kept(said: Said, terms: Terms) -> bool:
+    # Each option is an object of its own, which weighs much more than what was sent of it.
     return len(b"".join(filter(None, said))) <= LONGEST and len(terms.options) < 8
 
 
