@@ -2,8 +2,8 @@
 
 The map, lowest layer first; a file imports only from those above it here, and `tests/test_layers.py` sees to it:
 
-    http1/         the protocol, no I/O: grammar, errors, memo, fields, framing, terms, query, request, parser, body,
-                   response
+    http1/         the protocol, no I/O: grammar, errors, dates, memo, fields, framing, terms, query, request, parser,
+                   body, response
     settings       every limit and timeout, with unit and reason
     loop           the reactor: select, call back, tick; knows no HTTP
     address        bind addresses: parse, open
@@ -41,6 +41,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is importe
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
 from .exchange import Collector
+from .http1.dates import http_date, parse_http_date
 from .http1.fields import Headers
 from .http1.query import Query
 from .http1.request import Request
@@ -54,5 +55,5 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link",
     "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
-    "handler_name",
+    "handler_name", "http_date", "parse_http_date",
 ]  # fmt: skip

@@ -152,8 +152,12 @@ class FileSource:
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         if not self._left:
             return False
+        count = min(self._left, FILE_SLICE)
+        outbox.waiting = self._body.prepare(self._offset, count)
+        if outbox.waiting is not None:
+            return True
         try:
-            sent = transport.sendfile(self._body.file, self._offset, min(self._left, FILE_SLICE))
+            sent = transport.sendfile(self._body.file, self._offset, count)
         except FileError as error:
             raise BrokenPromise(f"its file cannot be read: {error}") from error.__cause__
         if not sent:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from heapq import nsmallest
 from math import inf
 from operator import attrgetter
-from time import gmtime, time
+from time import time
 from typing import Any, Protocol
 
 from .access_log import AccessLog
+from .http1.dates import http_date
 from .http1.request import HeadLimits, Origin
 from .loop import Reactor
 from .settings import Settings
@@ -96,9 +97,17 @@ class Service:
         if took > SLOW:
             log.warning("handler %s held the loop for %.0f ms %s", self.name, took * 1000, where)
 
+    def has_enough_of(self, origin: Origin) -> bool:
+        """Whether its address has all the connections that one may have."""
+        limit = self.settings.limit_per_client
+        return limit > 0 and isinstance(origin.address, tuple) and self.clients.get(origin.address[0], 0) >= limit
+
     def admit(self, connection: Member) -> None:
         self.connections.add(connection)
         self.reactor.keeps_time = True
+        address = connection.origin.address
+        if self.settings.limit_per_client and isinstance(address, tuple):
+            self.clients[address[0]] = self.clients.get(address[0], 0) + 1
 
     def forget(self, connection: Member) -> None:
         """A connection has closed."""
@@ -138,15 +147,6 @@ class Service:
 
 
 _UNLIMITED = 1 << 62
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def http_date(seconds: float) -> str:
-    """IMF-fixdate (RFC 9110 5.6.7) of `seconds` since the epoch: in English, whatever the locale, and without
-    importing `email` for it."""
-    year, month, day, hour, minute, second, weekday, *_ = gmtime(seconds)
-    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
 def handler_name(handler: object) -> str:

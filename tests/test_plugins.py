@@ -9,6 +9,7 @@ import pytest
 import handlers.echo
 import handlers.hello
 from handlers.health import Health
+from handlers.static import Static
 from reactor.plugins import Listing, PluginError, catalog, list_handlers, load, load_all, split_mount
 from reactor.testing import TestClient
 
@@ -35,8 +36,19 @@ def test_a_builtin_with_options_is_made_of_its_class() -> None:
 def test_a_builtin_where_a_folder_has_its_name(tmp_path: Path) -> None:
     (tmp_path / "echo").mkdir()
     assert load("echo") is handlers.echo.handler
-    with pytest.raises(PluginError, match=r"^\./echo is a directory, and this version serves no files yet$"):
-        load("./echo")
+    made = load("./echo")
+    assert isinstance(made, Static)
+    made.shutdown()
+
+
+@pytest.mark.parametrize("spec", ["folder", "./folder", "folder/", "folder:listing=no,index="])
+def test_a_directory(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    made = load(spec)
+    assert isinstance(made, Static)
+    assert made.root == Path(spec.partition(":")[0])
+    assert made.listing == (":" not in spec)
+    made.shutdown()
 
 
 def test_a_file() -> None:
@@ -167,7 +179,7 @@ def test_the_list_has_builtins_and_entry_points() -> None:
     offer("absent", "absent", "absent:nothing")
     offer("empty", "empty", "empty", "")
     listed = {each.name: each for each in list_handlers()}
-    assert [*listed] == ["echo", "health", "hello", "absent", "empty", "greeting"]
+    assert [*listed] == ["echo", "health", "hello", "static", "absent", "empty", "greeting"]
     assert listed["echo"] == Listing("echo", "built in", "What came, sent back")
     assert listed["greeting"] == Listing("greeting", "greeting-dist 1.2", "Says who it is")
     assert listed["absent"].error is not None

@@ -12,13 +12,15 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..address import Address
+from ..plugins import is_folder, split_spec
 from ..settings import Settings
 from ..values import did_you_mean
-from .flags import BIND, FLAGS, HOST, LIMITS, TARGET, TIMES, Flag, UsageError
+from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, TARGET, TIMES, UPLOAD, Flag, UsageError
 
 _ABOUT = """\
-Serve HTTP/1.1 with a handler: `reactor`, or `python -m reactor` from a checkout.
+Serve HTTP/1.1: a directory of files, or a handler. `reactor`, or `python -m reactor` from a checkout.
 
+  reactor site --port 8080
   reactor greet.py --port 8080
   reactor echo --mount /up=health -b 127.0.0.1:8000 -b unix:echo.sock
 """
@@ -150,8 +152,26 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
             origins[flag.name] = f"environment ({flag.variable})"
         else:
             values[flag.name], origins[flag.name] = flag.default, "default"
+    _set_target(values, origins)
     asked = next((name for name in ("help", "version", "print_config") if getattr(given, name)), "")
     return Config(values, origins, _binds(values, origins), _strays(environ), asked)
+
+
+def _set_target(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Make one TARGET of --directory and --upload."""
+    target, folder = values["target"], values["directory"]
+    if folder is not None and _nearness(origins["directory"]) >= _nearness(origins["target"]):
+        if origins["target"] == origins["directory"]:
+            raise UsageError(f"TARGET is {target}, and --directory says {folder}: one of them")
+        if not is_folder(folder):
+            raise UsageError(f"{DIRECTORY.long} {folder}: there is no such directory")
+        target = folder if "/" in folder else f"./{folder}"  # a bare word might be a handler's name
+        values["target"], origins["target"] = target, origins["directory"]
+    if values["upload"]:
+        place, options = split_spec(target or "")
+        if place != "static" and not is_folder(place):
+            raise UsageError(f"{UPLOAD.long} goes with a directory to serve, as in: reactor DIR --upload")
+        values["target"] = f"{place}:{options + ',' if options else ''}upload=yes"
 
 
 def _words(text: str, flag: Flag) -> list[str]:

@@ -120,8 +120,13 @@ def _settings_flags() -> list[Flag]:
 
 TARGET = Flag(name="target", group=SERVE, default=None, metavar="TARGET",
               parse=_given("the name of a handler, a file or a module"), show=lambda value: value or DEFAULT,
-              about="a handler's name (`reactor handlers` lists them), file.py[:attr] or module:attr; "
-                    "options as in upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
+              about="a directory, whose files are served; a handler's name (`reactor handlers` lists them); "
+                    "file.py[:attr] or module:attr; options as in DIR:listing=no or "
+                    "upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
+DIRECTORY = Flag(name="directory", short="-d", group=SERVE, default=None, metavar="DIR", parse=_given("a directory"),
+                 show=lambda value: value or "", about="the same as DIR as the TARGET")  # fmt: skip
+UPLOAD = Flag(name="upload", group=SERVE, default=False, parse=parse_switch, show=show_switch,
+              about="take files, too: by PUT, and by a form on a directory's page; as DIR:upload=yes")  # fmt: skip
 BIND = Flag(name="bind", short="-b", group=WHERE, default=None, metavar="ADDRESS", parse=parse_address,
             show=lambda value: value.text, is_repeated=True,
             about="HOST:PORT, [v6]:PORT, *:PORT or :PORT (every address of this machine), unix:PATH[,mode=660], "
@@ -131,7 +136,7 @@ HOST = Flag(name="host", group=WHERE, default="127.0.0.1", metavar="NAME", about
 PORT = Flag(name="port", group=WHERE, default=8000, metavar="N", parse=_parse_port,
             about="instead of --bind; 0: any free one, and the banner says which")  # fmt: skip
 FLAGS = [
-    TARGET,
+    TARGET, DIRECTORY, UPLOAD,
     Flag(name="mount", group=SERVE, default=[], metavar="PREFIX=SPEC", parse=split_mount, is_repeated=True,
          show="=".join,
          about="serve SPEC, written as TARGET is, below PREFIX; repeat for several; TARGET serves the rest"),

@@ -55,6 +55,10 @@ class FileBody:
             raise ValueError(f"a FileBody begins at 0 or later and has 0 bytes or more, not {offset} and {length}")
         self.length = length
 
+    def prepare(self, offset: int, count: int) -> Any:
+        """Asked before `count` bytes from `offset` on are sent: None if they are there, a Later of nothing if that
+        takes its time, as with a disk that is slow; then we wait for that, and ask again. For whoever overrides it."""
+
     def close(self) -> None:
         self.file.close()
 
@@ -122,6 +126,18 @@ class Response:
         other._headers = self._headers + check_headers(headers, None)
         other._sent = _NEVER
         other._wire_head = other._encode_head()
+        return other
+
+    def with_body(self, body: FileBody) -> "Response":
+        """This response with another body of the same length; its head is not made again. ValueError where the length
+        is another."""
+        if body.length != self._length:
+            raise ValueError(f"a body of {body.length} bytes cannot take the place of one of {self._length}")
+        other = Response.__new__(Response)
+        other._status, other._headers, other._length = self._status, self._headers, self._length
+        other._wire_head = self._wire_head
+        other._body = body
+        other._sent = _NEVER
         return other
 
     def close(self) -> None:

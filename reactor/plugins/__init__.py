@@ -1,5 +1,6 @@
 """SPEC -> handler: what `python -m reactor SPEC` and `--mount PREFIX=SPEC` name, found, checked and made.
 
+    DIR                   a directory: its files, by the built-in `static`
     hello                 a built-in: the module `handlers.hello`
     NAME                  an entry point of the group `reactor.handlers`, from an installed package
     file.py[:attr]        a file; without `attr` its `handler`, `app` or `application`
@@ -25,7 +26,10 @@ from .catalog import Listing, list_handlers
 from .importing import PluginError, import_builtin, import_file, import_named
 from .options import OptionError, build, split_options
 
-__all__ = ["DEFAULT", "Listing", "PluginError", "list_handlers", "load", "load_all", "split_mount"]
+__all__ = [
+    "DEFAULT", "Listing", "PluginError",
+    "is_folder", "list_handlers", "load", "load_all", "split_mount", "split_spec",
+]  # fmt: skip
 
 DEFAULT = "hello"
 _FILE = re.compile(r"(.*?\.py|[^:]*/[^:]*)(?::(.*))?", re.DOTALL)
@@ -34,12 +38,18 @@ _OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
 
 def load(spec: str, app_dir: str = ".") -> Handler:
     """The handler that `spec` names; modules are looked for in `app_dir` first."""
-    place, colon, rest = _split_spec(spec)
+    place, rest = split_spec(spec)
     try:
-        options = split_options(rest) if colon else {}
-        found = _find(place, app_dir, bool(options))
+        options = split_options(rest) if rest else {}
+        given = dict(options)
+        if is_folder(place):
+            if "root" in options:
+                raise OptionError("its root is the directory itself")
+            found, given["root"] = catalog.find("static", True), place
+        else:
+            found = _find(place, app_dir, bool(options))
         if isinstance(found, type):
-            found = build(found, options)
+            found = build(found, given)
         elif options:
             raise PluginError(f"{place} takes no options, for it is no class: leave out :{rest}")
     except OptionError as error:
@@ -84,20 +94,18 @@ def split_mount(text: str) -> tuple[str, str]:
     return prefix.rstrip("/") or "/", spec
 
 
-def _split_spec(spec: str) -> tuple[str, str, str]:
+def split_spec(spec: str) -> tuple[str, str]:
+    """What `spec` names, and the text of its options, "" without."""
     match = _OPTIONS.search(spec)
-    place, colon, rest = (spec[: match.start()], ":", spec[match.end() :]) if match else (spec, "", "")
-    if not place:
-        raise PluginError(f"{spec!r} names no handler")
-    return place, colon, rest
+    return (spec[: match.start()], spec[match.end() :]) if match else (spec, "")
 
 
 # Finding.
 
 
 def _find(place: str, app_dir: str, has_options: bool) -> Any:
-    if _is_folder(place):
-        raise PluginError(f"{place} is a directory, and this version serves no files yet")
+    if not place:
+        raise PluginError("'' names no handler")
     if match := _FILE.fullmatch(place):
         _refuse_rest(match[1], match[2] or "")
         return _in_file(os.path.expanduser(match[1]), match[2])
@@ -118,8 +126,8 @@ def _refuse_rest(name: str, attr: str) -> None:
         raise PluginError(f"{rest!r} is not understood; an option is written option=value, as in {name}:{attr}:text=hi")
 
 
-def _is_folder(place: str) -> bool:
-    """A bare word is a handler's name first, whatever lies in the working directory."""
+def is_folder(place: str) -> bool:
+    """Whether it names a directory. A bare word is a handler's name first, whatever lies in the working directory."""
     is_bare = "/" not in place and place not in (".", "..", "~")
     return os.path.isdir(os.path.expanduser(place)) and not (is_bare and catalog.has(place))
 

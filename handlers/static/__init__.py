@@ -1,0 +1,257 @@
+"""Static: a directory of files, served. `python -m reactor DIR`.
+
+Law: what may be seen is decided by the tree (tree.py), which of it is sent by the request's conditions, ranges and
+codings, and everything is said of the very bytes that leave. In the order of a request:
+
+    tree            what may be opened below the root, safely
+    cache           what was opened a moment ago
+    encodings       which of its compressed siblings the client takes
+    conditions      whether the client has it already
+    ranges          which parts of it are asked for
+    representation  the answers: 200, 206, 304, 412, 416
+    disk            what is not in memory is read by a thread
+    media_types     what a file is, by its name
+    listing, page   what is in a directory, as a page
+    uploads, forms, incoming, refusals    files the other way
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR
+from time import monotonic
+from urllib.parse import quote
+
+from reactor import Request, Response
+
+from . import page
+from .cache import Cache, Resource
+from .disk import Disk
+from .encodings import SUFFIXES, sibling
+from .listing import listing
+from .media_types import media_type
+from .representation import represent
+from .tree import Busy, Forbidden, Missing, Opened, Tree
+from .uploads import Uploads
+
+REFRESH = 1.0  # seconds; the root is looked at this often, whether it is another directory by now
+
+_HTML = "text/html; charset=utf-8"
+_FORBIDDEN = Response(403, "Forbidden\n")
+_BUSY = Response(503, "too many files are open; try again\n", {"Retry-After": "1"})
+_NOT_FOUND = Response(404, "Not Found\n")
+_ENCODED_SLASH = re.compile(rb"[^?]*%2[Ff]")
+_HERE = re.compile(r"/(?:\./)+")
+_QUERY, _PERCENT = b"?%"
+
+# A part of a name that changes with what is in the file: eight characters or more, hexadecimal, or of all kinds.
+_HASHED = re.compile(
+    r".*[.\-_](?:(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,64}|(?=[^0-9.]*+[0-9])(?=[^A-Z.]*+[A-Z])[A-Za-z0-9_\-]{8,64})"
+    r"\.[^/]*",
+    re.DOTALL,
+)
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@dataclass
+class Static:
+    """Serves the files below `root`.
+
+    `index`: the file that stands for its directory, or "". `listing`: a directory without one is a page of what is in
+    it. `follow`: symbolic links are followed, within the root. `dotfiles`: names that begin with a dot are files, too.
+    `precompressed`: `app.js.br`, `.zst` or `.gz` is sent for `app.js` to who takes it, unless it is older. `not_found`:
+    the file that is the body of a 404, where it exists. `fallback`: the file that is sent for a page that does not
+    exist, as single-page apps want it, or "". `cache_control`: what this field says; `immutable`: but for names with a
+    hash in them, as in app.3f2a91bc.js, that they never change. `headers`: other fields, as in "X-Robots-Tag: none".
+    `open_files`: how many are kept open or in memory for a second. `upload`: files may be PUT here, or sent from a form
+    on the listing; `overwrite`: in the place of others; `upload_limit`: bytes of one request, 0: any number.
+    """
+
+    root: Path
+    index: str = "index.html"
+    listing: bool = True
+    follow: bool = False
+    dotfiles: bool = False
+    precompressed: bool = True
+    not_found: str = "404.html"
+    fallback: str = ""
+    cache_control: str = ""
+    immutable: bool = False
+    headers: tuple[str, ...] = ()
+    open_files: int = 1024
+    upload: bool = False
+    overwrite: bool = False
+    upload_limit: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        self._extra = [_field(each) for each in self.headers]
+        if self.cache_control:
+            _field(f"Cache-Control: {self.cache_control}")
+        self._tree = Tree(self.root, follow=self.follow, dotfiles=self.dotfiles)
+        self._cache = Cache(self.open_files)
+        self._disk = Disk()
+        self._next_refresh = monotonic() + REFRESH
+        allow = "GET, HEAD, OPTIONS"
+        if self.upload:
+            allow = "GET, HEAD, OPTIONS, POST, PUT"
+            self.on_head = Uploads(self._tree, limit=self.upload_limit, overwrite=self.overwrite).on_head
+        self._options = Response(204, headers={"Allow": allow})
+        self._not_allowed = Response(405, "Method Not Allowed\n", {"Allow": allow})
+
+    def shutdown(self) -> None:
+        self._cache.clear()
+        self._disk.close()
+        self._tree.close()
+
+    def __call__(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return self._options if request.method == "OPTIONS" else self._not_allowed
+        try:
+            response = self._answer(request)
+        except Missing:
+            return self._missing(request)
+        except Forbidden:
+            return _FORBIDDEN
+        except Busy:
+            self._cache.clear()  # it may have what is wanting
+            return _BUSY
+        if _QUERY in request.target and "download" in request.query and response.status in (200, 206):
+            return response.with_headers({"Content-Disposition": disposition(request.path)})
+        return response
+
+    def _answer(self, request: Request) -> Response:
+        path = request.path
+        if _PERCENT in request.target and _ENCODED_SLASH.match(request.target):
+            raise Missing(path)  # no name has a slash in it, and two readings of a path are one too many
+        known = self._cache.get(path)
+        if known is not None:
+            chosen = known.choose(request.headers)
+            if chosen.is_current(self._tree):
+                return chosen.answer(request)
+        self._refresh()
+        if path[:1] != "/" or "//" in path:
+            raise Missing(path)
+        if "/./" in path:  # apt-get says so of a repository that is one directory; RFC 3986 5.2.4 knows what it means
+            path = _HERE.sub("/", path)
+        if path[-1] == "/":
+            return self._answer_folder(request, path)
+        opened = self._tree.open(path[1:])
+        if S_ISDIR(opened.status.st_mode):
+            os.close(opened.fd)
+            return _to_folder(request, path)
+        return self._load(path, path[1:], opened).choose(request.headers).answer(request)
+
+    def _refresh(self) -> None:
+        now = monotonic()
+        if now >= self._next_refresh:
+            self._next_refresh = now + REFRESH
+            if self._tree.refresh():
+                self._cache.clear()
+
+    def _find(self, key: str, name: str) -> Resource:
+        """The file `name`, which the cache may know as `key`. Raises as `Tree.open` does; a directory is Missing."""
+        known = self._cache.get(key)
+        if known is not None and known.is_current(self._tree):
+            return known
+        opened = self._tree.open(name)
+        if S_ISDIR(opened.status.st_mode):
+            os.close(opened.fd)
+            raise Missing(name)
+        return self._load(key, name, opened)
+
+    def _load(self, key: str, name: str, opened: Opened) -> Resource:
+        """The file `opened` and its compressed siblings, for the cache. Takes the descriptor, whatever happens."""
+        with ExitStack() as undo:
+            undo.callback(os.close, opened.fd)
+            found = [("", opened)]
+            for coding, each in self._siblings(name, opened):
+                undo.callback(os.close, each.fd)
+                found.append((coding, each))
+            undo.pop_all()
+        fields = list(self._extra)
+        if found[1:]:
+            fields.append(("Vary", "Accept-Encoding"))
+        control = IMMUTABLE if self.immutable and _HASHED.fullmatch(name.rpartition("/")[2]) else self.cache_control
+        if control:
+            fields.append(("Cache-Control", control))
+        resource = Resource(represent(name, found, media_type(name), fields, self._disk))
+        self._cache.put(key, resource)
+        return resource
+
+    def _siblings(self, name: str, opened: Opened) -> Iterator[tuple[str, Opened]]:
+        """Those that were packed from the file as it is: none is older."""
+        for coding in SUFFIXES if self.precompressed else ():
+            try:
+                found = self._tree.open(sibling(name, coding))
+            except (Missing, Forbidden):
+                continue
+            if S_ISDIR(found.status.st_mode) or int(found.status.st_mtime) < int(opened.status.st_mtime):
+                os.close(found.fd)
+            else:
+                yield coding, found
+
+    def _answer_folder(self, request: Request, path: str) -> Response:
+        """From a directory's index, or what is in it."""
+        if self.index:
+            try:
+                resource = self._find(path, path[1:] + self.index)
+            except Missing:
+                pass
+            else:
+                return resource.choose(request.headers).answer(request)
+        opened = self._tree.open(path[1:-1])
+        if not self.listing or not S_ISDIR(opened.status.st_mode):
+            os.close(opened.fd)
+            raise Missing(path)
+        count = request.query.get("uploaded", "") if self.upload else ""
+        try:
+            body = listing(
+                opened.fd, path=request.root + path, root=request.root, query=request.query,
+                is_hidden=self._tree.is_hidden, follow=self.follow, can_upload=self.upload,
+                notice=f"Files uploaded: {count}" if count.isdecimal() else "",
+            )  # fmt: skip
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise Busy(path) from error
+            raise
+        return Response(200, body, page.HEADERS, content_type=_HTML)
+
+    def _missing(self, request: Request) -> Response:
+        """The page of an app, whose paths only itself knows; or a 404, with a page of its own where there is one."""
+        try:
+            if self.fallback and "text/html" in request.headers.get("accept", ""):
+                return self._find(f"{self.fallback} for 200", self.fallback).choose(request.headers).answer(request)
+            if self.not_found:
+                page_data = self._find(f"{self.not_found} for 404", self.not_found).plain.data
+                if page_data is not None:
+                    return Response(404, page_data, content_type=media_type(self.not_found))
+        except (Missing, Forbidden, Busy):
+            pass
+        return _NOT_FOUND
+
+
+def _field(text: str) -> tuple[str, str]:
+    """ "Name: value" as a pair; the Response checks the rest."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"a header is written 'Name: value', not {text!r}")
+    Response(200, headers=[(name, value.strip())])
+    return name, value.strip()
+
+
+def _to_folder(request: Request, path: str) -> Response:
+    """The same path with a slash behind it, without which a page's relative links lead elsewhere."""
+    path = quote((request.root + path + "/").encode("utf-8", "surrogateescape"), safe="/!$&'()*+,;=:@~")
+    query = request.target.partition(b"?")
+    return Response(301, headers={"Location": path + (query[1] + query[2]).decode("ascii")})
+
+
+def disposition(path: str) -> str:
+    """A Content-Disposition (RFC 6266) that has the file saved under its own name."""
+    name = path.rpartition("/")[2].encode("utf-8", "surrogateescape") or b"index.html"
+    plain = re.sub(rb'[^ !#$&-\[\]^_`a-z{}~]', b"_", name).decode("ascii")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
