@@ -66,7 +66,7 @@ def steps(requests: Iterator[bytes], repeats: int) -> dict[str, float]:
     reactor = ManualReactor()
     service = Service(reactor, Settings(), hello.handler)
     connection: Any = Connection(service, Pretending(reactor, requests), Origin(("127.0.0.1", 50000)))
-    connection._on_readable(1)
+    connection.begin()
     parser, outbox = connection._parser, connection._outbox
     request = parser.take(next(requests), 0)
 

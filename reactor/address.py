@@ -134,6 +134,17 @@ def _is_ipv6(text: str) -> bool:
     return False
 
 
+class Listening(socket.socket):
+    """A socket that remembers what it is: the library's asks for its family and type with each accept (2 us)."""
+
+    family = socket.AF_UNSPEC
+    type = socket.SOCK_STREAM
+
+    def __init__(self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+        super().__init__(family, kind, proto, fileno)
+        self.family, self.type = super().family, super().type
+
+
 class Endpoint:
     """A socket to serve: bound, listening if it is a stream, non-blocking, not inherited by child programs.
 
@@ -233,7 +244,7 @@ def _resolve(address: Address) -> list[tuple[int, SocketAddress]]:
 def _listen(address: Address, family: int, sockaddr: SocketAddress, backlog: int, reuse_port: bool) -> socket.socket:
     kind = socket.SOCK_DGRAM if address.kind in ("udp", "unixgram") else socket.SOCK_STREAM
     with ExitStack() as undo:
-        sock = undo.enter_context(socket.socket(family, kind))
+        sock = undo.enter_context(Listening(family, kind))
         # For a restart while old connections are in TIME_WAIT. Elsewhere, and on UDP, it would share a port in use.
         if address.kind == "tcp" and os.name == "posix":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -282,7 +293,7 @@ def _adopt(address: Address) -> Iterator[socket.socket]:
         descriptors = range(SYSTEMD_FIRST_FD, SYSTEMD_FIRST_FD + _parse_number(text, "LISTEN_FDS", count, 65535))
     for fd in descriptors:
         try:
-            sock = socket.socket(fileno=fd)
+            sock = Listening(fileno=fd)
         except OSError as error:
             raise AddressError(text, f"descriptor {fd} {_REASONS.get(error.errno or 0, error)}") from error
         is_known = sock.family in _FAMILIES and sock.type in (socket.SOCK_STREAM, socket.SOCK_DGRAM)

@@ -105,20 +105,19 @@ class Listener:
         return True
 
     def _take(self, transport: Transport, address: object) -> None:
-        service = self._service
-        limit = service.settings.limit_per_client
-        client = address[0] if limit and isinstance(address, tuple) else None
-        if client is not None and service.clients.get(client, 0) >= limit:
+        origin = Origin(address)
+        if self._service.has_enough_of(origin):
             self._turn_away(transport)
             return
+        connection = Connection(self._service, transport, origin)
         try:
-            Connection(service, transport, Origin(address))
+            connection.begin()
         except OSError as error:  # the selector takes no more
-            transport.close()
+            connection.close()
             self._exhausted(error)
-            return
-        if client is not None:
-            service.clients[client] = service.clients.get(client, 0) + 1
+        except Exception:  # our bug: it costs this connection, and not the listener
+            log.exception("internal error in %s's first turn; closing it", origin.peer)
+            connection.close()
 
     def _turn_away(self, transport: Transport) -> None:
         """One client has too many connections: say so, if the kernel takes it at once, and close."""

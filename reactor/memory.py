@@ -120,6 +120,9 @@ class MemoryTransport(Transport):
         self.sent += data
         return len(data)
 
+    def send_more(self, data: bytes | memoryview) -> int:
+        return self.send(data)
+
     def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:
         return self.send(b"".join(buffers))
 

@@ -64,9 +64,12 @@ class Outbox:
             self._more = [data]
         self.size += len(data)
 
-    def flush(self, transport: Transport) -> None:
-        """Send what was added, until the kernel takes no more. Raises OSError when the peer is gone."""
-        send = transport.send
+    def flush(self, transport: Transport, is_joined: bool = False) -> None:
+        """Send what was added, until the kernel takes no more. Raises OSError when the peer is gone.
+
+        `is_joined`: what a file follows is to leave in one packet with it.
+        """
+        send = transport.send_more if is_joined else transport.send
         try:
             while self.size:
                 if self._more:
@@ -99,7 +102,7 @@ class Outbox:
                     return
             if not self.size:
                 return
-            self.flush(transport)
+            self.flush(transport, pulls > 0 and type(self.source) is FileSource)
             if self.size:
                 return
 

@@ -120,7 +120,9 @@ class TestClient:
         transport = MemoryTransport(self.reactor)
         for piece in _encode(method, target, headers, body):
             transport.feed(piece)
-        self._serve(Connection(self.service, transport, Origin(("127.0.0.1", 50000))))
+        connection = Connection(self.service, transport, Origin(("127.0.0.1", 50000)))
+        connection.begin()
+        self._serve(connection)
         response = HTTPResponse(_Socket(bytes(transport.sent)), method=method)  # type: ignore[arg-type]  # all it needs of one
         response.begin()
         return Reply(response.status, response.reason, response.headers, response.read())

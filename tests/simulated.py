@@ -154,8 +154,8 @@ class ScriptedTransport(MemoryTransport):
 class World:
     """One connection, the kernel under it, and the clock.
 
-    Attributes: `reactor`, `service`, `transport`, `connection`; `handler` (a Zoo unless another was given).
-    Keyword arguments that are not named here are Settings.
+    Attributes: `reactor`, `service`, `transport`, `connection`; `handler` (a Zoo unless another was given). `early`:
+    what has arrived when the connection is accepted. Keyword arguments that are not named here are Settings.
     """
 
     def __init__(
@@ -164,6 +164,7 @@ class World:
         *,
         faults: Mapping[int, Fault] | None = None,
         sizes: Iterator[int] | None = None,
+        early: bytes = b"",
         log_to: TextIO | None = None,
         **settings: Any,
     ) -> None:
@@ -173,6 +174,8 @@ class World:
         self.service = Service(self.reactor, Settings(**settings), self.handler, log, wall_clock=lambda: 0.0)
         self.transport = ScriptedTransport(self.reactor, faults, sizes)
         self.connection = Connection(self.service, self.transport, Origin(PEER))
+        self.transport.feed(early)
+        self.connection.begin()
 
     @property
     def sent(self) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reactor.address import Address, AddressError, Endpoint, open_address, parse_address
+from reactor.address import Address, AddressError, Endpoint, Listening, open_address, parse_address
 from tests.conftest import absent, need
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,13 +40,13 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
     """Have the kernel refuse some binds: those of a (socket, address) that the predicate picks."""
 
     def install(number: int, picks: Callable[[socket.socket, Any], bool]) -> None:
-        class Refused(socket.socket):
+        class Refused(Listening):
             def bind(self, address: Any) -> None:
                 if picks(self, address):
                     raise OSError(number, os.strerror(number))
                 super().bind(address)
 
-        monkeypatch.setattr(socket, "socket", Refused)
+        monkeypatch.setattr("reactor.address.Listening", Refused)
 
     return install
 
@@ -380,6 +380,23 @@ def test_a_scope_is_shown(serve: Serve) -> None:
         assert end.curl_hint() == f"echo hi | nc -u -w1 fe80::1%{interface} 8000"
 
 
+def test_a_listening_socket_knows_what_it_is(folder: Path) -> None:
+    with Listening(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+        made.bind("s")
+        made.listen()
+        with (
+            Listening(fileno=os.dup(made.fileno())) as adopted,
+            made.dup() as copied,
+            socket.socket(socket.AF_UNIX) as client,
+        ):
+            for sock in (made, adopted, copied):
+                assert (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
+            client.connect("s")
+            with adopted.accept()[0] as accepted:
+                assert type(accepted) is socket.socket
+                assert (accepted.family, accepted.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
+
+
 @pytest.mark.parametrize("umask", [0, 0o022, 0o777])
 @pytest.mark.parametrize(("option", "mode"), [("", 0o660), (",mode=666", 0o666), (",mode=600", 0o600)])
 def test_the_file_has_its_mode_from_the_first_moment(
@@ -387,12 +404,12 @@ def test_the_file_has_its_mode_from_the_first_moment(
 ) -> None:
     modes = []
 
-    class Watched(socket.socket):
+    class Watched(Listening):
         def bind(self, address: Any) -> None:
             super().bind(address)
             modes.append(stat.S_IMODE(os.stat(address).st_mode))
 
-    monkeypatch.setattr(socket, "socket", Watched)
+    monkeypatch.setattr("reactor.address.Listening", Watched)
     before = os.umask(umask)
     try:
         serve(f"unix:s{option}")

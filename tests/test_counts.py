@@ -204,6 +204,7 @@ def test_a_short_write_costs_one_change_there_and_one_back() -> None:
 def test_system_calls_of_an_answer(path: str, most: int) -> None:
     """Head and body leave together; a file takes a `sendfile` more, quick pieces none."""
     world = World()
+    world.transport.calls.clear()
     world.arrive(get(path))
     calls = Counter(world.transport.calls)
     assert calls.pop("recv") == 1
@@ -220,6 +221,7 @@ def test_a_promise_costs_one_change_there_and_one_back() -> None:
 
 def test_a_body_costs_one_call_for_each_part_of_it() -> None:
     world = World(Zoo())
+    world.transport.calls.clear()
     world.arrive(head("POST /sink", "Content-Length: 100000"), *[b"x" * 10_000] * 10)
     assert Counter(world.transport.calls) == {"recv": 11, "sendmsg": 1}
     assert world.reactor.watch_calls == [READ]

@@ -322,7 +322,7 @@ def test_a_bug_at_one_deadline_is_logged_and_the_others_are_kept(
 ) -> None:
     world = World()
     other = MemoryTransport(world.reactor)
-    Connection(world.service, other, Origin())
+    Connection(world.service, other, Origin()).begin()
     transports = [world.transport, other]
     expire = Connection.expire
 

@@ -112,8 +112,14 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
 }
 
 
-def play(scenario: list[Step], faults: dict[int, Fault] | None = None) -> World:
-    world = World(faults=faults)
+def play(scenario: list[Step], faults: dict[int, Fault] | None = None, is_early: bool = False) -> World:
+    """`is_early`: what comes first is here when the connection is accepted."""
+    first = scenario[0]
+    if is_early and isinstance(first, bytes):
+        world, scenario = World(faults=faults, early=first), scenario[1:]
+        world.run()
+    else:
+        world = World(faults=faults)
     for step in scenario:
         if callable(step):
             step(world)
@@ -130,26 +136,30 @@ def cases() -> list[Any]:
     """Of each scenario, each call and each of the faults that it can meet."""
     found = []
     for name, scenario in SCENARIOS.items():
-        for number, call in enumerate(play(scenario).transport.calls):
-            for fault in FAULTS[call]:
-                what = errno.errorcode[fault.errno or 0] if isinstance(fault, OSError) else repr(fault)
-                found.append(pytest.param(name, number, fault, id=f"{name}-{number}-{call}-{what}"))
+        for is_early in (False, True):
+            for number, call in enumerate(play(scenario, None, is_early).transport.calls):
+                for fault in FAULTS[call]:
+                    what = errno.errorcode[fault.errno or 0] if isinstance(fault, OSError) else repr(fault)
+                    title = f"{name}-{number}-{call}-{what}" + "-early" * is_early
+                    found.append(pytest.param(name, number, fault, is_early, id=title))
     return found
 
 
+@pytest.mark.parametrize("is_early", [False, True])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_without_a_fault(name: str) -> None:
-    world = play(SCENARIOS[name])
+def test_without_a_fault(name: str, is_early: bool) -> None:
+    world = play(SCENARIOS[name], None, is_early)
     world.assert_released()
     assert not world.transport.is_aborted
+    assert world.sent == play(SCENARIOS[name]).sent
 
 
-@pytest.mark.parametrize(("name", "number", "fault"), cases())
+@pytest.mark.parametrize(("name", "number", "fault", "is_early"), cases())
 def test_every_call_with_every_fault(
-    name: str, number: int, fault: Fault, caplog: pytest.LogCaptureFixture
+    name: str, number: int, fault: Fault, is_early: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reference = play(SCENARIOS[name])
-    world = play(SCENARIOS[name], {number: fault})
+    reference = play(SCENARIOS[name], None, is_early)
+    world = play(SCENARIOS[name], {number: fault}, is_early)
     world.assert_released()
     assert not caplog.records
     zoo, events = world.handler, world.handler.events
@@ -166,11 +176,12 @@ def test_every_call_with_every_fault(
     assert events.count("toy connected") == events.count("toy closed") <= 1
 
 
+@pytest.mark.parametrize("is_early", [False, True])
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("fault", [EAGAIN, ONE, HALF], ids=repr)
-def test_every_second_call_of_all_with_a_fault_for_now(name: str, fault: Fault) -> None:
+def test_every_second_call_of_all_with_a_fault_for_now(name: str, fault: Fault, is_early: bool) -> None:
     reference = play(SCENARIOS[name])
     count = 4000 if isinstance(fault, Short) else 1000
-    world = play(SCENARIOS[name], dict.fromkeys(range(0, count, 2), fault))
+    world = play(SCENARIOS[name], dict.fromkeys(range(0, count, 2), fault), is_early)
     world.assert_released()
     assert world.sent == reference.sent

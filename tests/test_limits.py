@@ -116,7 +116,7 @@ def test_concurrency() -> None:
     others = []
     for _ in range(2):
         others.append(ScriptedTransport(world.reactor))
-        Connection(world.service, others[-1], Origin())
+        Connection(world.service, others[-1], Origin()).begin()
         others[-1].feed(get("/later"))
     world.run()
     assert world.service.working == 2

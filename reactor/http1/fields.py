@@ -4,7 +4,7 @@ Law: each line is validated whole before anything is read from it, and never rep
 is combined where it is a list and refused where it is not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 
 from .errors import ProtocolError
 from .grammar import FIELD_BLOCK, FIELD_LINE, TOKEN, TOKEN_LIST
@@ -76,6 +76,14 @@ class Headers(Mapping[str, str]):
         """Every value of the field called `name`, in order."""
         wanted = name.lower().encode("latin-1", "replace")
         return [value.decode("latin-1") for key, value in self.pairs if key.lower() == wanted]
+
+    def raw_values(self, names: Iterable[bytes]) -> tuple[bytes | None, ...]:
+        """What `raw` says of each of `names`."""
+        return tuple(map(self._index.get, names))
+
+    def raw_names(self) -> KeysView[bytes]:
+        """The names, in lower case, as bytes."""
+        return self._index.keys()
 
     def raw(self, name: bytes) -> bytes | None:
         """The value of the field whose lower-case name is `name`, as bytes, or None."""

@@ -79,7 +79,7 @@ class Response:
     The same Response may be returned any number of times, unless its body is a file or an iterator.
     """
 
-    __slots__ = ("_body", "_headers", "_length", "_sent", "_status", "_wire_head")
+    __slots__ = ("_body", "_headers", "_length", "_sent", "_status", "_wire_fields", "_wire_head")
 
     status: int = property(attrgetter("_status"))  # type: ignore[assignment]  # C-level, read-only
     headers: tuple[tuple[str, str], ...] = property(attrgetter("_headers"))  # type: ignore[assignment]  # read-only
@@ -117,27 +117,30 @@ class Response:
             raise ValueError(f"a body of {self._length} bytes cannot have length={length}")
         if status in (204, 205, 304) and self._length != 0:  # RFC 9110 15.3.5, 15.3.6, 15.4.5
             raise ValueError(f"a {status} has no body")
+        self._wire_fields = _encode_fields(self._headers)
         self._wire_head = self._encode_head()
 
     def with_headers(self, headers: Fields) -> "Response":
         """This response with `headers` behind its own; shares the body."""
         other = Response.__new__(Response)
         other._status, other._body, other._length = self._status, self._body, self._length
-        other._headers = self._headers + check_headers(headers, None)
+        more = check_headers(headers, None)
+        other._headers, other._wire_fields = self._headers + more, self._wire_fields + _encode_fields(more)
         other._sent = _NEVER
         other._wire_head = other._encode_head()
         return other
 
-    def with_body(self, body: FileBody) -> "Response":
-        """This response with another body of the same length; its head is not made again. ValueError where the length
-        is another."""
-        if body.length != self._length:
-            raise ValueError(f"a body of {body.length} bytes cannot take the place of one of {self._length}")
+    def with_body(self, body: bytes | FileBody, headers: Fields = ()) -> "Response":
+        """This response with another `body`, and `headers` behind its own. Only what is new is checked and encoded."""
         other = Response.__new__(Response)
-        other._status, other._headers, other._length = self._status, self._headers, self._length
-        other._wire_head = self._wire_head
-        other._body = body
-        other._sent = _NEVER
+        other._status, other._sent = self._status, _NEVER
+        other._body, other._length = body, len(body) if isinstance(body, bytes) else body.length
+        other._headers, other._wire_fields = self._headers, self._wire_fields
+        if headers:
+            more = check_headers(headers, None)
+            other._headers += more
+            other._wire_fields += _encode_fields(more)
+        other._wire_head = other._encode_head()
         return other
 
     def close(self) -> None:
@@ -148,13 +151,16 @@ class Response:
 
     def _encode_head(self) -> bytes:
         line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
-        fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers]).encode("latin-1")
         if self._length is None or self._status in (204, 304):  # RFC 9110 8.6: none in a 204
-            return line + fields
-        return b"%bContent-Length: %d\r\n%b" % (line, self._length, fields)
+            return line + self._wire_fields
+        return b"%bContent-Length: %d\r\n%b" % (line, self._length, self._wire_fields)
 
     def __repr__(self) -> str:
         return f"<Response {self._status}, {'some' if self._length is None else self._length} bytes>"
+
+
+def _encode_fields(headers: tuple[tuple[str, str], ...]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
 
 
 def default_content_type(body: Body) -> str | None:
@@ -169,7 +175,11 @@ def check_headers(
     headers: Fields, content_type: str | None, is_upgrade_allowed: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """`headers` as pairs that may be sent, `content_type` in front; raises ValueError for one that may not."""
-    pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    # Asked first: whether something is a Mapping takes as long as all the rest.
+    if type(headers) is tuple or type(headers) is list or not isinstance(headers, Mapping):
+        pairs = tuple(headers)
+    else:
+        pairs = tuple(headers.items())
     for name, value in pairs:
         _check_header(name, value)
         if name.lower() in _OURS and not (is_upgrade_allowed and name.lower() == "upgrade"):

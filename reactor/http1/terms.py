@@ -50,7 +50,7 @@ def is_host(value: bytes) -> bool:
 
 def terms_of(version: bytes, headers: Headers) -> Terms:
     """The terms of a head. Raises ProtocolError."""
-    return _KNOWN[(version, *map(headers.raw, _NAMES))]
+    return _KNOWN[(version, *headers.raw_values(_NAMES))]
 
 
 def _is_kept(said: Said, terms: Terms) -> bool:

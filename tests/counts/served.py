@@ -96,6 +96,7 @@ class Served:
         self._ours = Narrow(fileno=ours.detach())
         self._answer = memoryview(bytearray(LONGEST))  # made before: what the client keeps must not be counted
         self.connection = Connection(self.service, Transport(self._ours), Origin())
+        self.connection.begin()
 
     def ask(self, *pieces: bytes, turn: Callable[[], None] | None = None) -> bytes:
         """Send a request in pieces, with a turn for each, and as many more as the answer takes; the answer."""

@@ -141,6 +141,7 @@ def ask_us(data: bytes, settings: Settings) -> Reading:
     service = Service(reactor, settings, listener, listener, wall_clock=lambda: 0.0)
     transport = MemoryTransport(reactor)
     connection = Connection(service, transport, Origin())
+    connection.begin()
     transport.feed(data)
     while reactor.turn():
         pass

@@ -209,6 +209,29 @@ def test_more_headers_make_another_response() -> None:
     assert other.wire_head == response.wire_head + b"B: 2\r\n"
 
 
+def test_with_another_body() -> None:
+    response = Response(200, b"abc", {"A": "1"}, content_type="text/plain")
+    assert response.with_body(b"xyz").wire_head == response.wire_head
+    other = response.with_body(FileBody(io.BytesIO(b"0123456789"), 2, 5), [("B", "2"), ("A", "3")])
+    assert (other.status, other.length) == (200, 5)
+    assert isinstance(other.body, FileBody)
+    assert other.headers == (("Content-Type", "text/plain"), ("A", "1"), ("B", "2"), ("A", "3"))
+    whole = Response(200, b"01234", [("A", "1"), ("B", "2"), ("A", "3")], content_type="text/plain")
+    assert other.wire_head == whole.wire_head
+    assert other.with_headers({"C": "4"}).wire_head == whole.with_headers({"C": "4"}).wire_head
+    assert (response.body, response.length, len(response.headers)) == (b"abc", 3, 2)
+    with pytest.raises(ValueError, match="a header is a token and a value"):
+        response.with_body(b"", [("X", "a\r\nb")])
+    with pytest.raises(ValueError, match="a handler does not set Date"):
+        response.with_body(b"", {"Date": "x"})
+
+
+def test_a_file_is_there_unless_its_body_says_otherwise() -> None:
+    body = FileBody(io.BytesIO(b"0123456789"))
+    later = body.prepare(0, 10)
+    assert later is None
+
+
 def test_a_response_cannot_be_changed() -> None:
     response = Response()
     for name in ("status", "headers", "body", "length", "wire_head"):

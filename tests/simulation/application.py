@@ -42,6 +42,7 @@ class Application:
         self.kinds: dict[str, str] = {}
         self.touched: dict[str, float] = {}
         self.on_dispatch: Callable[[str, str], None] = lambda when, token: None
+        self._empty, self._early = Response(204), Response(401)  # the same each time: the server remembers them
 
     def startup(self, server: Any) -> None:
         self.reactor = server.reactor
@@ -83,7 +84,7 @@ class Application:
             case "sink" | "sink-pauses" | "sink-later" | "sink-stops" | "sink-raises":
                 return Sink(self, kind, token)
             case "early":
-                return Response(401)
+                return self._early
             case "early-large":
                 return Response(401, text(token, LARGE))
             case "early-later":
@@ -96,7 +97,7 @@ class Application:
         self.touch(token)
         match kind:
             case "empty":
-                return Response(204)
+                return self._empty
             case "large":
                 return Response(200, text(token, LARGE))
             case "stream" | "stream-later" | "stream-raises":

@@ -486,7 +486,7 @@ class Stream:
         kernel.say(self.peer.name, "recv: nothing")
         raise BlockingIOError
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | memoryview, _flags: int = 0) -> int:
         self._enter("send")
         kernel = self._kernel
         if self.has_shut or self.is_dead:

@@ -247,7 +247,7 @@ MUTATIONS = [
         "        finally:\n            pass",
     ),
     Mutation(
-        "the iterator of a broken answer stays open", "connection.py", "self._quietly(self._outbox.drop_source)", "pass"
+        "the iterator of a broken answer stays open", "connection.py", "self._quietly(outbox.drop_source)", "pass"
     ),
     Mutation(
         "a connection that is gone is counted for ever", "service.py", "self.connections.discard(connection)", "pass"
@@ -309,7 +309,42 @@ MUTATIONS = [
         " and not service.is_draining",
     ),
     Mutation("no limit on what is worked on", "dialogue.py", "if limit and service.working >= limit:", "if False:"),
-    Mutation("one client may have all connections", "listener.py", "service.clients.get(client, 0) >= limit", "False"),
+    Mutation(
+        "one client may have all connections",
+        "service.py",
+        "self.clients.get(origin.address[0], 0) >= limit",
+        "False",
+    ),
+    Mutation(
+        "who was answered when it was accepted is never looked at again",
+        "connection.py",
+        "self._service.reactor.call_soon(self._look_again)",
+        "pass",
+    ),
+    Mutation(
+        "who was looked at again and is still there is not waited for",
+        "connection.py",
+        "            self._on_leftovers(READ)\n            self._settle()",
+        "            self._on_leftovers(READ)",
+    ),
+    Mutation(
+        "what is here when a connection is accepted is left lying",
+        "connection.py",
+        "        if self._receive():\n            self._advance()\n        else:\n            self._settle()",
+        "        self._receive()\n        self._settle()",
+    ),
+    Mutation(
+        "a connection that cannot be watched is kept",
+        "listener.py",
+        "            connection.close()\n            self._exhausted(error)",
+        "            self._exhausted(error)",
+    ),
+    Mutation(
+        "a head that another connection began with ends a byte early",
+        "http1/parser.py",
+        "self.end = len(data)\n            return Request(known",
+        "self.end = len(data) - 1\n            return Request(known",
+    ),
     Mutation(
         "what the kernel took is taken for what the peer took",
         "connection.py",

@@ -64,7 +64,7 @@ KINDS = {
     "upgrade-later": Kind(101, 0, is_upgrade=True),
 }
 NAMES = list(KINDS)
-USUAL = ["hello", "hello", "hello", "large", "stream", "file", "later", "echo", "sink"]
+USUAL = ["hello", "hello", "empty", "empty", "large", "stream", "file", "later", "echo", "sink"]
 
 # What no handler sees: the bytes, and the status of the refusal.
 BAD = [
