@@ -10,17 +10,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from loadtest.arena import idle, peers, report, workloads
+from loadtest.arena import files, idle, peers, report, workloads
 from loadtest.arena.__main__ import main
 from loadtest.arena.apps import content
 from loadtest.arena.chart import chart
 from loadtest.arena.contender import Contender
+from loadtest.arena.files import FILE_WORKLOADS
 from loadtest.arena.idle import Idle
-from loadtest.arena.peers import FLOOR, INTERFACES, NGINX, PEERS, REACTOR
+from loadtest.arena.peers import FILE_PEERS, FILES, FLOOR, INTERFACES, NGINX, PEERS, REACTOR
 from loadtest.arena.report import Report
 from loadtest.arena.turns import NOT_ITS_WORK, Result, Row
-from loadtest.arena.visit import Failed, Visit, read, spent, tree
-from loadtest.arena.workloads import BODIES, ROUTES, WORKLOADS, Wrong, check
+from loadtest.arena.visit import Failed, Visit, read, spent, tree, visit
+from loadtest.arena.workloads import BODIES, ROUTES, WORKLOADS, Cannot, Wrong, check
 from loadtest.servers import ROOT, running
 
 from .conftest import absent, need
@@ -108,7 +109,8 @@ def found() -> Report:
     kept = [Idle(REACTOR, 10, 20 << 20, 2000.0, 10), Idle("bjoern", 10, 30 << 20, 4000.0, 10)]
     absent = {"uwsgi": "not installed: <no> compiler"}
     lost = [Idle(FLOOR, 10, 9 << 20, 20.0, 1), Idle("daphne", 10, state="died")]
-    return Report({"CPU": "<any>"}, "How.", versions, absent, results, [*kept, *lost])
+    interfaces = {name: PEERS[name].interface for name in [*versions, *absent]}
+    return Report({"CPU": "<any>"}, "How.", versions, absent, results, [*kept, *lost], interfaces)
 
 
 def test_a_ratio_is_one_of_the_same_round() -> None:
@@ -123,7 +125,7 @@ def test_nobody_is_left_out_of_the_tables() -> None:
     every = found()
     rows = {row[0]: row for row in report.overview(every)}
     assert set(rows) == {"server", *every.versions, *every.absent}
-    assert rows[REACTOR][2] == "200/s"
+    assert rows[REACTOR][1:3] == ("native", "200/s")
     assert rows["bjoern"][2:] == ("3.00 × !", "3.00 × !")
     assert rows["daphne"][2] == "wrong"
     assert rows[NGINX][2] == report.NONE
@@ -159,16 +161,18 @@ def test_the_chart_is_well_formed_and_names_everybody() -> None:
 
 
 def test_every_peer_has_its_app_and_can_be_started(tmp_path: Path) -> None:
-    assert len(PEERS) == len(peers.ALL)
+    assert (len(PEERS), len(FILE_PEERS)) == (len(peers.ALL), len(peers.ALL_OF_FILES))
+    assert {peer.interface for peer in FILE_PEERS.values()} == {FILES}
+    assert FILES not in {peer.interface for peer in PEERS.values()}
     assert len(WORKLOADS) == len({workload.what + str(workload.connections) for workload in WORKLOADS.values()})
-    for peer in PEERS.values():
+    for peer in [*PEERS.values(), *FILE_PEERS.values()]:
         assert peer.interface in INTERFACES
-        words = peers.command(peer, 8001, tmp_path)
+        words = peers.command(peers.serving(peer, tmp_path), 8001, tmp_path)
         assert not [word for word in words if "{" in word]
-        assert any("8001" in word for word in words) or peer.name == NGINX
+        assert any("8001" in word for word in words) or peers.is_nginx(peer)
         modules = [word.partition(":")[0] for word in words if word.startswith("loadtest.arena.apps.")]
         assert all(find_spec(module) for module in modules)
-        assert modules or peer.name in (REACTOR, FLOOR, NGINX)
+        assert modules or peer.name in (REACTOR, FLOOR) or peers.is_nginx(peer)
 
 
 def test_every_workload_has_its_check_and_its_script() -> None:
@@ -181,12 +185,78 @@ def test_every_workload_has_its_check_and_its_script() -> None:
 
 def test_the_packages_of_a_peer_are_in_the_group() -> None:
     group = (ROOT / "pyproject.toml").read_text().partition("\npeers = [")[2].partition("\n]")[0].lower()
-    for peer in PEERS.values():
+    for peer in [*PEERS.values(), *FILE_PEERS.values()]:
         assert not peer.packages or f'"{peer.packages[0].lower()}' in group
 
 
 def test_the_record_is_about_1_kib() -> None:
     assert 1000 <= len(content.record()) <= 1100
+
+
+# --- files
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (7, 9), (0, 3 << 20), (files.MIB - 1, files.MIB + 1)])
+def test_a_part_of_a_file_is_a_part_of_the_whole(start: int, stop: int) -> None:
+    whole = b"".join(files.pieces(0, 6 << 20))
+    assert b"".join(files.pieces(start, stop)) == whole[start:stop]
+
+
+def test_only_the_files_that_are_asked_for_are_made() -> None:
+    with files.tree([FILE_WORKLOADS["file-1k"], FILE_WORKLOADS["file-304"], WORKLOADS["hello"]]) as root:
+        assert [path.stat().st_size for path in (root / files.FOLDER).iterdir()] == [1024]
+    assert not root.exists()
+
+
+def test_what_a_server_of_files_does_is_seen() -> None:
+    two_cores()
+    with files.tree([FILE_WORKLOADS["file-64k"], FILE_WORKLOADS["file-10m"], FILE_WORKLOADS["file-1k"]]) as root:
+        contender = Contender(peers.serving(FILE_PEERS["http.server"], root))
+        contender.start()
+        try:
+            for name in ("file-1k", "file-64k", "file-10m", "file-304"):
+                check(FILE_WORKLOADS[name], contender.port, closes=False)
+            with pytest.raises(Cannot, match="ignores Range"):
+                check(FILE_WORKLOADS["file-range"], contender.port, closes=False)
+            assert "-H" in (words := FILE_WORKLOADS["file-304"].command(contender.port, 1))
+            assert words[words.index("-H") + 1].startswith("If-Modified-Since: ")
+            (root / files.FOLDER / "64k").write_bytes(bytes(64 * 1024))
+            with pytest.raises(Wrong, match="answers 200 with 65,536 bytes, and they are not those of the file"):
+                check(FILE_WORKLOADS["file-64k"], contender.port, closes=False)
+        finally:
+            contender.stop()
+    with pytest.raises(Failed, match="wrong: ConnectionRefusedError"):
+        visit(FILE_WORKLOADS["file-304"], os.getpid(), contender.port, 1)
+
+
+def test_a_server_without_dates_and_tags_cannot_be_asked_for_changes() -> None:
+    with running("loadtest.floor") as (_, port):
+        with pytest.raises(Cannot, match="gives neither ETag nor Last-Modified"):
+            check(FILE_WORKLOADS["file-304"], port, closes=False)
+
+
+@pytest.mark.parametrize("name", [name for name in FILE_WORKLOADS if name != "file-1g"])
+def test_reactor_serves_all_the_files(name: str) -> None:
+    workload = FILE_WORKLOADS[name]
+    with files.tree([workload]) as root, running("reactor", str(root), "--no-access-log") as (_, port):
+        check(workload, port, closes=False)
+
+
+def test_a_small_run_with_files(tmp_path: Path) -> None:
+    need("wrk")
+    two_cores()
+    written = tmp_path / "found.json"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "loadtest.arena", "--interface", FILES, "--peer", "http.server", "--rounds", "1",
+            "--seconds", "1", "--workload", "file-64k", "file-range", "--json", written,
+        ],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(written.read_text())["workloads"]
+    assert found["file-64k"]["servers"]["http.server"]["reactor_is"] > 1
+    assert found["file-range"]["servers"]["http.server"]["state"] == NOT_ITS_WORK
 
 
 # --- real servers
@@ -267,7 +337,11 @@ def two_cores() -> None:
     [
         (["--peer", "apache"], "no peer is called apache; there are reactor, floor,"),
         (["--workload", "hello", "bye"], "no workload is called bye; there are hello, "),
-        (["--interface", "cgi"], "no interface is called cgi; there are native, wsgi, asgi"),
+        (["--interface", "cgi"], "no interface is called cgi; there are native, wsgi, asgi, files"),
+        (["--workload", "file-1k"], "no workload is called file-1k; there are hello, "),
+        (["--interface", "files", "--workload", "hello"], "no workload is called hello; there are file-1k, "),
+        (["--interface", "files", "asgi"], "nothing else goes with --interface files"),
+        (["--interface", "files", "--idle"], "nothing else goes with --interface files"),
         (["--rounds", "0"], "must be 1 at least"),
         (["--idle", "--svg", "x.svg"], "--svg draws workloads"),
     ],

@@ -2,6 +2,7 @@
 
     python3 -m loadtest.arena [--interface native wsgi asgi] [--peer NAME ...] [--workload NAME ...]
                               [--rounds 5] [--seconds 2] [--markdown FILE] [--svg FILE] [--json FILE]
+    python3 -m loadtest.arena --interface files [...]          whole servers of files instead, on files
     python3 -m loadtest.arena --idle [--connections 2000]      memory of an idle connection instead
     python3 -m loadtest.arena --list                           who takes part, in which version, and the workloads
 
@@ -22,7 +23,8 @@ from pathlib import Path
 from loadtest.arena import idle, turns
 from loadtest.arena.chart import chart
 from loadtest.arena.contender import SERVER_CORE
-from loadtest.arena.peers import INTERFACES, PEERS, REACTOR, Peer, presence
+from loadtest.arena.files import FILE_WORKLOADS, tree
+from loadtest.arena.peers import FILE_PEERS, FILES, INTERFACES, PEERS, REACTOR, Peer, presence, serving
 from loadtest.arena.report import Report, as_json, details, idle_table, markdown, notes, overview, widest
 from loadtest.arena.workloads import WORKLOADS, Workload
 from loadtest.attacks.attackers import raise_limit
@@ -45,18 +47,21 @@ def main() -> int:
         return 2
     versions, absent = presence(peers)
     if options.list:
-        _list(peers, versions, absent)
+        _list(peers, versions, absent, workloads)
         return 0
     raise_limit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # in order: no server is left behind
     os.sched_setaffinity(0, {CLIENT_CORE})  # inherited by wrk
-    report = Report(machine(), _how(options), versions, absent)
+    interfaces = {peer.name: peer.interface for peer in peers}
+    report = Report(machine(), _how(options), versions, absent, interfaces=interfaces)
     here = [peer for peer in peers if peer.name in versions]
     try:
         if options.idle:
             _measure_idle(report, here, options.connections)
         else:
-            _measure(report, here, workloads, options.rounds, options.seconds)
+            with tree(workloads) as root:
+                here = [serving(peer, root) for peer in here]
+                _measure(report, here, workloads, options.rounds, options.seconds)
     except KeyboardInterrupt:
         print("\nstopped: what was measured until now is told", file=sys.stderr)
     if said := notes(report):
@@ -85,20 +90,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[list[Peer], list[Workload]]:
     """Who and what; unknown names and what cannot be done end it here."""
-    there_are = {"interface": INTERFACES, "peer": PEERS, "workload": WORKLOADS}
+    is_files = FILES in options.interface
+    every_peer, every_workload = (FILE_PEERS, FILE_WORKLOADS) if is_files else (PEERS, WORKLOADS)
+    there_are = {"interface": INTERFACES, "peer": every_peer, "workload": every_workload}
     for what, known in there_are.items():
         asked = getattr(options, what)
         if unknown := [name for name in asked if name not in known]:
             parser.error(f"no {what} is called {', '.join(unknown)}; there are {', '.join(known)}")
     if options.rounds < 1 or options.seconds < 1 or options.connections < 1:
         parser.error("--rounds, --seconds and --connections must be 1 at least")
+    if is_files and (options.idle or set(options.interface) != {FILES}):
+        parser.error("files are measured by themselves: nothing else goes with --interface files")
     if options.idle and options.svg:
         parser.error("--svg draws workloads: it does not go with --idle")
-    names = [name for name in PEERS if not options.peer or name in options.peer]
-    names = [name for name in names if not options.interface or PEERS[name].interface in options.interface]
+    names = [name for name in every_peer if not options.peer or name in options.peer]
+    names = [name for name in names if not options.interface or every_peer[name].interface in options.interface]
     names = [REACTOR, *(name for name in names if name != REACTOR)]
-    workloads = [each for each in WORKLOADS.values() if not options.workload or each.name in options.workload]
-    return [PEERS[name] for name in names], workloads
+    workloads = [each for each in every_workload.values() if not options.workload or each.name in options.workload]
+    return [every_peer[name] for name in names], workloads
 
 
 def _how(options: argparse.Namespace) -> str:
@@ -137,12 +146,14 @@ def _show(rows: Sequence[Sequence[str]]) -> None:
         print(as_text(rows, is_coloured(sys.stdout.isatty())), flush=True)
 
 
-def _list(peers: Sequence[Peer], versions: dict[str, str], absent: dict[str, str]) -> None:
+def _list(
+    peers: Sequence[Peer], versions: dict[str, str], absent: dict[str, str], workloads: Sequence[Workload]
+) -> None:
     for peer in peers:
         version = versions.get(peer.name) or f"absent: {absent[peer.name]}"
         print(f"{peer.name:18} {peer.interface:8} {version}")
     print()
-    for workload in WORKLOADS.values():
+    for workload in workloads:
         print(f"{workload.name:18} {workload.connections:5} connections  {workload.what}")
 
 

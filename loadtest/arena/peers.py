@@ -2,31 +2,36 @@
 
 What is the same for all: one worker, one process where that can be had, no access log, keep-alive, a backlog of 4,096
 where it can be said, bodies of 1 MiB allowed, idle connections kept for a minute and more. In a command `{python}` and
-`{bin}` are those of the venv with the peers, `{own}` the Python that runs this, `{folder}` a temporary folder.
+`{bin}` are those of the venv with the peers, `{own}` the Python that runs this, `{folder}` a temporary folder, and
+`{tree}` is the one of whose files a peer of the interface "files" serves.
 """
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadtest.arena.apps import content
+from loadtest.arena.files import FILE_ROUTES, FOLDER
 from loadtest.arena.workloads import HELLO_ONLY, ROUTES, STATIC
 from loadtest.servers import ROOT
 from reactor import __version__
 from tests.corpus.peers import VENV, install
 
 REACTOR, FLOOR, NGINX = "reactor", "floor", "nginx"
-INTERFACES = ("native", "wsgi", "asgi")
+FILES = "files"
+INTERFACES = ("native", "wsgi", "asgi", FILES)
 
 NATIVE = "{python} -m loadtest.arena.apps.native_"
 WSGI = "loadtest.arena.apps.wsgi:app"
 BARE_WSGI = "{python} -m loadtest.arena.apps.serve_wsgi "
+SERVE_FILES = "{python} -m loadtest.arena.apps.serve_files "
 ASGI = "loadtest.arena.apps.asgi:app"
 
 UVICORN = (
@@ -41,6 +46,7 @@ GUNICORN = (
     "{python} -m gunicorn --bind 127.0.0.1:{port} --workers 1 --backlog 4096 --keep-alive 75 --log-level error "
     "--no-control-socket --worker-connections 10000 " + WSGI
 )
+NGINX_COMMAND = "nginx -c {folder}/nginx.conf -e stderr -p "  # it serves what is in the folder named behind it
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ ALL = (
     Peer(REACTOR, "native", "{own} -m reactor loadtest/arena/apps/native_reactor.py --port {port} --no-access-log "
          "--backlog 4096 --log-level error"),
     Peer(FLOOR, "native", "{own} -m loadtest.floor --port {port}", routes=HELLO_ONLY, parses=False),
-    Peer(NGINX, "native", "nginx -c {folder}/nginx.conf -e stderr", routes=STATIC),
+    Peer(NGINX, "native", NGINX_COMMAND + "{folder}", routes=STATIC),
     Peer("aiohttp", "native", NATIVE + "aiohttp {port}", ("aiohttp", "uvloop")),
     Peer("tornado", "native", NATIVE + "tornado {port}", ("tornado", "uvloop")),
     Peer("socketify", "native", NATIVE + "socketify {port}", ("socketify",)),
@@ -93,6 +99,31 @@ ALL = (
 
 PEERS = {peer.name: peer for peer in ALL}
 
+# Measured by themselves, so that some of them have a name that is among the others, too.
+ALL_OF_FILES = (
+    Peer(REACTOR, FILES, "{own} -m reactor {tree} --port {port} --no-access-log --backlog 4096 --log-level error",
+         routes=FILE_ROUTES),
+    Peer(NGINX, FILES, NGINX_COMMAND + "{tree}", routes=FILE_ROUTES),
+    Peer("nginx-uncached", FILES, NGINX_COMMAND + "{tree}", routes=FILE_ROUTES),
+    Peer("granian", FILES, GRANIAN + f"--interface rsgi loadtest.arena.apps.rsgi:app --static-path-route /{FOLDER} "
+         f"--static-path-mount {{tree}}/{FOLDER}", ("granian", "uvloop"), FILE_ROUTES),
+    Peer("starlette", FILES, SERVE_FILES + "starlette {port} {tree}", ("starlette", "uvicorn", "uvloop", "httptools"),
+         FILE_ROUTES),
+    Peer("aiohttp", FILES, SERVE_FILES + "aiohttp {port} {tree}", ("aiohttp", "uvloop"), FILE_ROUTES),
+    Peer("tornado", FILES, SERVE_FILES + "tornado {port} {tree}", ("tornado", "uvloop"), FILE_ROUTES),
+    Peer("sanic", FILES, SERVE_FILES + "sanic {port} {tree}", ("sanic", "uvloop"), FILE_ROUTES),
+    Peer("twisted", FILES, SERVE_FILES + "twisted {port} {tree}", ("twisted",), FILE_ROUTES),
+    Peer("http.server", FILES, "{own} -m loadtest.arena.apps.serve_files http_server {port} {tree}",
+         routes=FILE_ROUTES),
+)  # fmt: skip
+
+FILE_PEERS = {peer.name: peer for peer in ALL_OF_FILES}
+
+
+def serving(peer: Peer, tree: Path) -> Peer:
+    """The same, of the files in a tree."""
+    return replace(peer, command=peer.command.replace("{tree}", str(tree)))
+
 
 def command(peer: Peer, port: int, folder: Path) -> list[str]:
     """What starts it, word by word."""
@@ -114,7 +145,7 @@ def presence(peers: Sequence[Peer]) -> tuple[dict[str, str], dict[str, str]]:
         if missing:
             said = [reasons[package] for package in missing if package in reasons]
             absent[peer.name] = said[0] if said else f"no {missing[0]} in {VENV.name}"
-        elif peer.name == NGINX and shutil.which(NGINX) is None:
+        elif is_nginx(peer) and shutil.which(NGINX) is None:
             absent[peer.name] = "not installed: apt install nginx-light (Debian, Ubuntu)"
         else:
             versions[peer.name] = _version(peer, installed)
@@ -125,10 +156,10 @@ def _version(peer: Peer, installed: dict[str, str]) -> str:
     if peer.packages:
         own, *others = peer.packages
         return " + ".join([installed[own], *(f"{other} {installed[other]}" for other in others)])
-    if peer.name == NGINX:
+    if is_nginx(peer):
         said = subprocess.run([NGINX, "-v"], capture_output=True, text=True).stderr
         return said.strip().rpartition("/")[2]
-    return __version__
+    return platform.python_version() if peer.name == "http.server" else __version__
 
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:
@@ -146,13 +177,21 @@ def _installed(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def is_nginx(peer: Peer) -> bool:
+    return peer.command.startswith(NGINX_COMMAND)
+
+
 def prepare(peer: Peer, port: int, folder: Path) -> dict[str, str]:
     """Write what it reads when it starts; returns its environment."""
-    if peer.name == NGINX:
+    if is_nginx(peer):
+        cache = "off" if peer.name == "nginx-uncached" else "max=1000 inactive=20s"
+        words = {"PORT": str(port), "FOLDER": str(folder), "CACHE": cache}
+        text = re.sub("|".join(words), lambda found: words[found[0]], NGINX_CONF)
+        Path(folder, "nginx.conf").write_text(text)
+    if peer.name == NGINX and peer.interface != FILES:
         Path(folder, "64k").write_bytes(content.BLOCK)
         with Path(folder, "100m").open("wb") as file:
             file.truncate(content.HUGE_SIZE)
-        Path(folder, "nginx.conf").write_text(NGINX_CONF.replace("PORT", str(port)).replace("FOLDER", str(folder)))
     return {**os.environ, **peer.environment}
 
 
@@ -169,12 +208,13 @@ http {
   tcp_nopush on;
   keepalive_timeout 75s;
   keepalive_requests 1000000000;
-  open_file_cache max=10;
+  open_file_cache CACHE;
+  open_file_cache_valid 1s;
   client_body_temp_path FOLDER; proxy_temp_path FOLDER; fastcgi_temp_path FOLDER;
   uwsgi_temp_path FOLDER; scgi_temp_path FOLDER;
   server {
     listen 127.0.0.1:PORT backlog=4096;
-    root FOLDER;
+    root .;
     location = /test { default_type text/plain; return 200 "Hello"; }
   }
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from loadtest.arena.idle import Idle
-from loadtest.arena.peers import FLOOR, PEERS, REACTOR
+from loadtest.arena.peers import FLOOR, REACTOR
 from loadtest.arena.turns import NOT_ITS_WORK, Result
 from tests.corpus.peers import as_markdown
 
@@ -21,7 +21,8 @@ Table = list[tuple[str, ...]]
 
 @dataclass
 class Report:
-    """All there is to tell: the machine, how it was measured, the versions of who took part, why others did not."""
+    """All there is to tell: the machine, how it was measured, the versions of who took part, why others did not,
+    and the interface of all, by name."""
 
     machine: dict[str, str]
     how: str
@@ -29,6 +30,7 @@ class Report:
     absent: dict[str, str]
     results: list[Result] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
+    interfaces: dict[str, str] = field(default_factory=dict)
 
 
 def times(result: Result, name: str) -> str:
@@ -74,7 +76,7 @@ def overview(report: Report) -> Table:
     table: Table = [("server", "interface", *(result.workload.name for result in report.results))]
     for name in [*report.versions, *report.absent]:
         cells = (_cell(result, name) if name in report.versions else "absent" for result in report.results)
-        table.append((name, PEERS[name].interface, *cells))
+        table.append((name, report.interfaces.get(name, NONE), *cells))
     return table
 
 

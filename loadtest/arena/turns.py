@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from loadtest.arena.contender import Contender
 from loadtest.arena.peers import Peer
 from loadtest.arena.visit import Failed, Visit, spent, used, visit
-from loadtest.arena.workloads import Workload, Wrong, check
+from loadtest.arena.workloads import Cannot, Workload, Wrong, check
 from loadtest.attacks.measure import say
 
 WARM_UP = 1  # seconds of the visit that does not count
@@ -111,6 +111,8 @@ def _prepare(workload: Workload, contender: Contender) -> str:
             contender.restart()  # what came before may have left it in a bad way: it is asked again when it is new
             check(workload, contender.port, closes)
         visit(workload, contender.pid, contender.port, WARM_UP)
+    except Cannot:
+        return NOT_ITS_WORK
     except Failed:
         pass  # one that is only slow may do it in a visit that counts, which may be longer
     except Wrong as error:

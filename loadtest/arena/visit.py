@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.arena.workloads import Workload
+from loadtest.arena.workloads import Cannot, Workload, Wrong
 from loadtest.scale import cpu_seconds, resident
 
 GRACE = 15  # seconds beyond its time that wrk may take to end
@@ -38,7 +38,10 @@ class Visit:
 
 def visit(workload: Workload, pid: int, port: int, seconds: int) -> Visit:
     """Load a server; Failed where nothing was answered, or wrk does not end."""
-    command = workload.command(port, seconds)
+    try:
+        command = workload.command(port, seconds)
+    except (Cannot, Wrong) as error:
+        raise Failed(f"wrong: {error}") from None
     before = used(pid)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + GRACE)

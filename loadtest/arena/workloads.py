@@ -21,6 +21,10 @@ class Wrong(Exception):
     """A server does not do what is asked; the text says what it did."""
 
 
+class Cannot(Exception):
+    """What is asked for is nothing that this server has; that is no mistake."""
+
+
 @dataclass(frozen=True)
 class Workload:
     """`flags` and `arguments`: what wrk is told; `parsed` is false where a server that looks at no bytes does as
@@ -43,6 +47,29 @@ class Workload:
         """The whole command line of wrk."""
         wrk = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--latency", *self.flags]
         return [*wrk, f"http://{HOST}:{port}{self.path}", *(["--", *self.arguments] if self.arguments else [])]
+
+    def ask(self, connection: http.client.HTTPConnection) -> None:
+        """Ask once, and look at what comes; Wrong or Cannot says what it is instead."""
+        method = "GET" if self.body is None else "POST"
+        fields = {"Connection": "close"} if self.closes else {}
+        connection.request(method, self.path, self.body, fields)
+        response = connection.getresponse()
+        if self.size:
+            self._look_at_size(response)
+            return
+        body = response.read()
+        if response.status != 200 or body != BODIES[self.path](self):
+            raise Wrong(f"answers {response.status} with {len(body):,} bytes: {body[:60]!r}")
+        if self.path == "/stream" and response.headers["Content-Length"] is not None:
+            raise Wrong("tells the length of a stream: it collects it")
+
+    def _look_at_size(self, response: http.client.HTTPResponse) -> None:
+        size = 0
+        while piece := response.read(1 << 20):
+            size += len(piece)
+        length = response.headers["Content-Length"]
+        if (response.status, size, length) != (200, self.size, str(self.size)):
+            raise Wrong(f"answers {response.status} with {size:,} bytes, Content-Length {length}")
 
 
 def script(name: str) -> tuple[str, ...]:
@@ -70,14 +97,15 @@ WORKLOADS = {workload.name: workload for workload in ALL}
 
 
 def check(workload: Workload, port: int, closes: bool) -> None:
-    """Ask twice on one connection (`closes`: on two) and look at what comes; Wrong says what is not as it should be."""
+    """Ask twice on one connection (`closes`: on two) and look at what comes; Wrong or Cannot says what it is
+    instead."""
     if workload.at_once > 1:
         _check_at_once(workload, port)
         return
     connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
     try:
         for _ in range(2):
-            _ask(workload, connection)
+            workload.ask(connection)
             if workload.closes and not _is_closed(connection):
                 raise Wrong("keeps the connection it was told to close")
             if not closes and connection.sock is None:
@@ -112,26 +140,6 @@ def _is_closed(connection: http.client.HTTPConnection) -> bool:
         return not connection.sock.recv(1)
     except TimeoutError:
         return False
-
-
-def _ask(workload: Workload, connection: http.client.HTTPConnection) -> None:
-    method = "GET" if workload.body is None else "POST"
-    fields = {"Connection": "close"} if workload.closes else {}
-    connection.request(method, workload.path, workload.body, fields)
-    response = connection.getresponse()
-    if workload.size:
-        size = 0
-        while piece := response.read(1 << 20):
-            size += len(piece)
-        length = response.headers["Content-Length"]
-        if (response.status, size, length) != (200, workload.size, str(workload.size)):
-            raise Wrong(f"answers {response.status} with {size:,} bytes, Content-Length {length}")
-        return
-    body = response.read()
-    if response.status != 200 or body != BODIES[workload.path](workload):
-        raise Wrong(f"answers {response.status} with {len(body):,} bytes: {body[:60]!r}")
-    if workload.path == "/stream" and response.headers["Content-Length"] is not None:
-        raise Wrong("tells the length of a stream: it collects it")
 
 
 BODIES: dict[str, Callable[[Workload], bytes]] = {
