@@ -48,10 +48,11 @@ _ENCODED_SLASH = re.compile(rb"[^?]*%2[Ff]")
 _HERE = re.compile(r"/(?:\./)+")
 _QUERY, _PERCENT = b"?%"
 
-# A part of a name that changes with what is in the file: eight characters or more, hexadecimal, or of all kinds.
+# A part of a name that changes with what is in the file: eight characters or more, hexadecimal, or with capitals and
+# with digits in the middle of words, but without a year.
 _HASHED = re.compile(
-    r".*[.\-_](?:(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,64}|(?=[^0-9.]*+[0-9])(?=[^A-Z.]*+[A-Z])[A-Za-z0-9_\-]{8,64})"
-    r"\.[^/]*",
+    r".*[.\-_](?:(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,64}"
+    r"|(?![^.]*[0-9]{4})(?=[^.]*[0-9][A-Za-z])(?=[^A-Z.]*+[A-Z])[A-Za-z0-9_\-]{8,64})\.[^/]*",
     re.DOTALL,
 )
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -88,6 +89,10 @@ class Static:
     upload_limit: int = 1 << 30
 
     def __post_init__(self) -> None:
+        if "/" in self.index:
+            raise ValueError(f"index is the name of a file in each directory, not {self.index!r}")
+        if self.upload_limit < 0 or self.open_files < 0:
+            raise ValueError("upload_limit and open_files are 0 or more")
         self._extra = [_field(each) for each in self.headers]
         if self.cache_control:
             _field(f"Cache-Control: {self.cache_control}")
@@ -127,6 +132,8 @@ class Static:
         path = request.path
         if _PERCENT in request.target and _ENCODED_SLASH.match(request.target):
             raise Missing(path)  # no name has a slash in it, and two readings of a path are one too many
+        if path == "/" and request.root and not request.target.partition(b"?")[0].endswith(b"/"):
+            return _to_folder(request, "")  # where a router mounted us
         known = self._cache.get(path)
         if known is not None:
             chosen = known.choose(request.headers)
@@ -222,16 +229,21 @@ class Static:
 
     def _missing(self, request: Request) -> Response:
         """The page of an app, whose paths only itself knows; or a 404, with a page of its own where there is one."""
+        if "text/html" in request.headers.get("accept", ""):
+            app = self._stand_in(self.fallback, 200)
+            if app is not None:
+                return app.choose(request.headers).answer(request)
+        own_page = self._stand_in(self.not_found, 404)
+        if own_page is None or own_page.plain.data is None:
+            return _NOT_FOUND
+        return Response(404, own_page.plain.data, content_type=media_type(self.not_found))
+
+    def _stand_in(self, name: str, status: int) -> Resource | None:
+        """The file that is sent in the place of what is missing; None if there is no such file, or none was named."""
         try:
-            if self.fallback and "text/html" in request.headers.get("accept", ""):
-                return self._find(f"{self.fallback} for 200", self.fallback).choose(request.headers).answer(request)
-            if self.not_found:
-                page_data = self._find(f"{self.not_found} for 404", self.not_found).plain.data
-                if page_data is not None:
-                    return Response(404, page_data, content_type=media_type(self.not_found))
+            return self._find(f"{name} for {status}", name) if name else None
         except (Missing, Forbidden, Busy):
-            pass
-        return _NOT_FOUND
+            return None
 
 
 def _field(text: str) -> tuple[str, str]:

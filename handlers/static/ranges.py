@@ -43,9 +43,12 @@ def parse_range(value: str, size: int) -> list[Span] | None:
     if match is None:
         return None
     specs = _SPECS.findall(match[1])
-    if any(first and last and int(last) < int(first) for first, last in specs):
-        return None
+    for first, last in specs:
+        if first and last and int(last) < int(first):
+            return None
     spans = [span for first, last in specs if (span := _span(first, last, size)).start < span.stop]
+    if len(spans) < 2:  # nearly always
+        return spans
     # Overlapping, and not just two of them: asked for by nobody who means well (RFC 9110 17.15).
     is_greedy = len(spans) > 2 and sum(stop - start for start, stop in spans) > size
     if is_greedy or len(specs) > ASKED:

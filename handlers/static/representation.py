@@ -13,7 +13,7 @@ from time import time
 from reactor import FileBody, Later, Request, Response, http_date
 
 from .conditions import etag_of, evaluate, range_is_wanted
-from .disk import Disk
+from .disk import Disk, tells
 from .encodings import sibling
 from .ranges import Multipart, Span, content_range, parse_range
 from .tree import Busy, Opened, Tree
@@ -33,7 +33,7 @@ class Shared:
 
     def __init__(self, fd: int, disk: Disk) -> None:
         self.file = FileIO(fd)
-        self._disk = disk
+        self._disk = disk if tells(fd) else None
         self._holders = 1
 
     def hold(self) -> None:
@@ -46,21 +46,28 @@ class Shared:
 
     def prepare(self, offset: int, count: int) -> Later | None:
         """See `Disk.prepare`."""
-        return self._disk.prepare(self.file.fileno(), offset, count)
+        return None if self._disk is None else self._disk.prepare(self.file.fileno(), offset, count)
 
 
 class Lease(FileBody):
     """A part of a shared file, as the body of an answer."""
 
-    __slots__ = ("_shared",)
+    __slots__ = ("_promised", "_shared")
 
     def __init__(self, shared: Shared, span: Span) -> None:
         super().__init__(shared.file, span.start, span.stop - span.start)
         shared.hold()
         self._shared: Shared | None = shared
+        self._promised = -1  # where it was last read ahead, and not sent yet
 
     def prepare(self, offset: int, count: int) -> Later | None:
-        return None if self._shared is None else self._shared.prepare(offset, count)
+        """See `Disk.prepare`. What was read just now is sent, whether it is there or not: where the disk fails it never
+        will be."""
+        later = None
+        if self._shared is not None and self._promised != offset:
+            later = self._shared.prepare(offset, count)
+        self._promised = -1 if later is None else offset
+        return later
 
     def close(self) -> None:
         shared, self._shared = self._shared, None
@@ -79,8 +86,8 @@ class Representation:
     happens to it that its tag would not tell).
     """
 
-    __slots__ = ("_content_fields", "_content_type", "_fields", "_identity", "_name", "_shared", "_unchanged", "_whole",
-                 "data", "etag", "is_settled", "modified", "size")  # fmt: skip
+    __slots__ = ("_content_fields", "_content_type", "_fields", "_identity", "_name", "_part", "_shared", "_unchanged",
+                 "_whole", "data", "etag", "is_settled", "modified", "size")  # fmt: skip
 
     def __init__(self, path: str, opened: Opened, content_type: str, coding: str, fields: Sequence[tuple[str, str]],
                  now: float, disk: Disk) -> None:  # fmt: skip
@@ -109,6 +116,7 @@ class Representation:
         self._unchanged = Response(304, headers=self._fields)
         body = self.data if self._shared is None else FileBody(self._shared.file, 0, self.size)
         self._whole = Response(200, body or b"", self._content_fields, content_type=content_type)
+        self._part: Response | None = None  # a 206 without what differs between parts: made when it is wanted
 
     def close(self) -> None:
         """To be called once. Answers that are under way go on."""
@@ -155,16 +163,15 @@ class Representation:
         if not spans:  # RFC 9110 15.5.17
             fields = (*self._fields, ("Content-Range", content_range(None, self.size)))
             return Response(416, f"the file has {self.size} bytes\n", fields)
-        fields = self._content_fields
         if len(spans) > 1:
             several = Multipart(spans, self.size, self._content_type)
-            body = Parts(several, self.data, self._shared)
-            return Response(206, body, fields, content_type=several.content_type, length=several.length)
+            parts = Parts(several, self.data, self._shared)
+            return Response(206, parts, self._content_fields, content_type=several.content_type, length=several.length)
+        if self._part is None:
+            self._part = Response(206, b"", self._content_fields, content_type=self._content_type)
         span = spans[0]
-        fields = (*fields, ("Content-Range", content_range(span, self.size)))
-        if self.data is not None:
-            return Response(206, self.data[span.start : span.stop], fields, content_type=self._content_type)
-        return Response(206, Lease(self._shared, span), fields, content_type=self._content_type)  # type: ignore[arg-type]  # what has no data is shared
+        body = (self.data or b"")[span.start : span.stop] if self._shared is None else Lease(self._shared, span)
+        return self._part.with_body(body, [("Content-Range", content_range(span, self.size))])
 
 
 class Parts:
@@ -173,10 +180,8 @@ class Parts:
     def __init__(self, several: Multipart, data: bytes | None, shared: Shared | None) -> None:
         self._pieces = several.parts()
         self._data = data
-        self._shared = shared
+        self._lease = None if shared is None else Lease(shared, Span(0, 0))
         self._at = self._stop = 0
-        if shared is not None:
-            shared.hold()
 
     def __iter__(self) -> "Parts":
         return self
@@ -189,21 +194,20 @@ class Parts:
                 return piece
             self._at, self._stop = piece
         start, stop = self._at, min(self._at + PIECE, self._stop)
-        if self._shared is None:
+        if self._lease is None:
             data = (self._data or b"")[start:stop]
-        elif (later := self._shared.prepare(start, stop - start)) is not None:
+        elif (later := self._lease.prepare(start, stop - start)) is not None:
             return later
         else:
-            data = os.pread(self._shared.file.fileno(), stop - start, start)
+            data = os.pread(self._lease.file.fileno(), stop - start, start)
             if not data:
                 raise EOFError("the file was cut off while it was sent")
         self._at += len(data)
         return data
 
     def close(self) -> None:
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.release()
+        if self._lease is not None:
+            self._lease.close()
 
 
 def represent(

@@ -253,9 +253,9 @@ class _FormFiles(_Sink):
                 file.create(name) if former is None else file.replace(name, former)
                 count += 1
         except OSError as error:
-            return refusal(error, f"; {count} of {len(formers)} files are here")
+            return refusal(error, f"; of {len(formers)} files, {count} arrived")
         # Relative to what the client has asked for, whatever a proxy or a middleware has made of it.
-        return Response(303, f"{count} files are here\n", {"Location": f"?uploaded={count}"})
+        return Response(303, f"files that arrived: {count}\n", {"Location": f"?uploaded={count}"})
 
     def _former(self, name: bytes) -> os.stat_result | None:
         former = self._uploads.find(self._folder, name)

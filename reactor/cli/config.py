@@ -171,7 +171,8 @@ def _set_target(values: dict[str, Any], origins: dict[str, str]) -> None:
         place, options = split_spec(target or "")
         if place != "static" and not is_folder(place):
             raise UsageError(f"{UPLOAD.long} goes with a directory to serve, as in: reactor DIR --upload")
-        values["target"] = f"{place}:{options + ',' if options else ''}upload=yes"
+        if "upload=" not in options:
+            values["target"] = f"{place}:{options + ',' if options else ''}upload=yes"
 
 
 def _words(text: str, flag: Flag) -> list[str]:

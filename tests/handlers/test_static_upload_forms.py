@@ -45,7 +45,7 @@ def pieces(body: bytes, size: int = 1) -> list[bytes]:
 def test_the_files_of_a_form_are_put_where_it_is_posted(root: Path, path: str, size: int) -> None:
     body = form(FIELD, file("one", b"1" * 5000), file("two", b"", "other"), FIELD, file("grüße %22.txt"))
     reply = post(root, pieces(body, size) if size else body, path)
-    assert (reply.status, reply.headers["location"], reply.text) == (303, "?uploaded=3", "3 files are here\n")
+    assert (reply.status, reply.headers["location"], reply.text) == (303, "?uploaded=3", "files that arrived: 3\n")
     names = {"one": b"1" * 5000, "two": b"", 'grüße ".txt': b"new"}
     assert content(root) == {"kept": KEPT, **{path[1:] + name: each for name, each in names.items()}}
 
@@ -146,7 +146,7 @@ def test_what_the_system_refuses_half_way_is_told(root: Path, monkeypatch: pytes
     monkeypatch.setattr(faulty, "link", link, raising=False)
     monkeypatch.setattr(incoming, "os", faulty)
     reply = post(root, form(file("a"), file("b"), file("c")))
-    assert (reply.status, reply.text) == (507, "there is no room left; 1 of 3 files are here\n")
+    assert (reply.status, reply.text) == (507, "there is no room left; of 3 files, 1 arrived\n")
     assert content(root) == {"kept": KEPT, "a": b"new"}
 
 
