@@ -7,6 +7,7 @@ with every tick.
 
 import errno
 import logging
+from math import inf
 
 from .address import Endpoint
 from .connection import Connection
@@ -19,6 +20,7 @@ from .transport import RECV_SIZE, Transport
 
 log = logging.getLogger("reactor")
 
+SILENCE = 10.0  # seconds between two complaints that nobody can be accepted
 BURST = 64  # connections accepted from one listener in one turn
 
 # That client is gone already, or its network is (accept(2)): the next one may not be. After any other error, such
@@ -37,7 +39,7 @@ class Listener:
         self._service = service
         self._limit = service.settings.connection_limit()
         self._watched = 0
-        self._has_complained = False
+        self._silent_until = -inf
         self._is_closed = False
         self.is_exhausted = False
 
@@ -99,7 +101,6 @@ class Listener:
                     continue
                 self._exhausted(error)
                 return False
-            self._has_complained = False
             sock.setblocking(False)
             self._take(Transport(sock), address)
         return True
@@ -148,8 +149,9 @@ class Listener:
             self._pause_for_room()
         else:
             self.pause()
-        if not self._has_complained:
-            self._has_complained = True
+        now = self._service.reactor.now
+        if now >= self._silent_until:
+            self._silent_until = now + SILENCE
             log.error("cannot accept on %s: %s; trying again every second", self.endpoint.url, error.strerror)
         self.is_exhausted = True
         self._service.reactor.keeps_time = True  # the tick resumes us

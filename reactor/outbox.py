@@ -18,6 +18,7 @@ from .transport import FileError, Transport
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
 VECTOR_LIMIT = 64  # buffers in one sendmsg; the system takes 1024 (IOV_MAX), but a list of them is copied each time
 PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
+SHARE = 0.00025  # seconds that a source may take for its pieces in one turn, or for one: a hundred do it at a time
 QUICK = 0.001  # seconds that an iterator may take for a piece, and the one before is still held back for its sake
 FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
 
@@ -30,10 +31,12 @@ class BrokenPromise(Exception):
 
 class Source(Protocol):
     """The body of an answer, a piece at a time. `given`: bytes of body, so far, without framing; `joins`: bytes that
-    may be owed when it is pulled, to leave together with what it adds."""
+    may be owed when it is pulled, to leave together with what it adds; `spent`: seconds that its pieces took, so far.
+    """
 
     given: int
     joins: int
+    spent: float
 
     def step(self, outbox: "Outbox", transport: Transport) -> bool:
         """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
@@ -91,13 +94,17 @@ class Outbox:
         Raises OSError when the peer is gone, BrokenPromise when the source failed.
         """
         pulls = PULLS
+        source = self.source
+        limit = 0.0 if source is None else source.spent + SHARE
         while True:
             while pulls and self._is_ready():
                 pulls -= 1
                 try:
-                    if not self.source.step(self, transport):  # type: ignore[union-attr]  # it is ready
+                    if not source.step(self, transport):  # type: ignore[union-attr]  # it is ready
                         self.flush(transport)  # closing it may take its time
                         self.drop_source()
+                    elif source.spent > limit:  # type: ignore[union-attr]  # likewise
+                        pulls = 0
                 except BlockingIOError:
                     return
             if not self.size:
@@ -143,6 +150,7 @@ class FileSource:
     """A file, or part of one, by `sendfile`."""
 
     joins = 0  # what is owed is in front of it
+    spent = 0.0  # the kernel's time
 
     __slots__ = ("_body", "_left", "_offset", "given")
 
@@ -181,7 +189,7 @@ class IteratorSource:
     Pieces that come quickly, one after the other, leave in one `send`; once one took its time, each leaves as it comes.
     """
 
-    __slots__ = ("_is_chunked", "_iterator", "_left", "given", "joins")
+    __slots__ = ("_is_chunked", "_iterator", "_left", "given", "joins", "spent")
 
     def __init__(
         self, iterator: Iterator[Any], length: int | None, is_chunked: bool, joins: int = JOIN_LIMIT
@@ -191,11 +199,14 @@ class IteratorSource:
         self._is_chunked = is_chunked
         self.given = 0
         self.joins = joins
+        self.spent = 0.0
 
     def step(self, outbox: Outbox, transport: Transport) -> bool:
         began = monotonic()
         piece = self._next(outbox)
-        if monotonic() - began > QUICK:
+        took = monotonic() - began
+        self.spent += took
+        if took > QUICK:
             self.joins = 0
         if isinstance(piece, Later):
             outbox.waiting = piece

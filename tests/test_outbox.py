@@ -1,5 +1,6 @@
 """The outbox: what leaves together, what leaves at once, and what waits."""
 
+import io
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +8,19 @@ from typing import Any
 import pytest
 
 from reactor.answers import Later
+from reactor.http1.response import FileBody
 from reactor.memory import ManualReactor
-from reactor.outbox import JOIN_LIMIT, PULLS, QUICK, BrokenPromise, IteratorSource, Outbox
+from reactor.outbox import (
+    FILE_SLICE,
+    JOIN_LIMIT,
+    PULLS,
+    QUICK,
+    SHARE,
+    BrokenPromise,
+    FileSource,
+    IteratorSource,
+    Outbox,
+)
 
 from .simulated import ScriptedTransport
 
@@ -41,7 +53,21 @@ def test_once_a_piece_took_its_time_each_leaves_as_it_comes() -> None:
     sent: list[bytes] = []
     outbox, transport = streaming(slow(), is_chunked=False)
     outbox.pump(transport)
+    assert (bytes(transport.sent), sent) == (b"head\r\n\r\nab", []), "and its share of this turn is used"
+    outbox.pump(transport)
     assert sent == [b"head\r\n\r\nab", b"head\r\n\r\nabc"]
+
+
+def test_a_source_that_takes_its_time_has_one_piece_a_turn() -> None:
+    def slow() -> Iterator[bytes]:
+        while True:
+            time.sleep(2 * SHARE)
+            yield b"a"
+
+    outbox, transport = streaming(slow(), is_chunked=False)
+    for count in range(1, 4):
+        outbox.pump(transport)
+        assert transport.sent == b"head\r\n\r\n" + b"a" * count
 
 
 def test_what_is_there_leaves_before_a_promise_is_waited_for() -> None:
@@ -100,3 +126,99 @@ def test_what_is_owed_in_front_leaves_before_an_iterator_is_begun() -> None:
     outbox.pump(transport)
     assert transport.sent == b"an ea"
     assert outbox.source.given == 0
+
+
+# A file that is not there yet.
+
+
+class SlowFile(FileBody):
+    """Has to be waited for, once for each place in it. Attributes: `asked` (offset and count, each time), `laters`."""
+
+    def __init__(self, data: bytes, offset: int = 0) -> None:
+        super().__init__(io.BytesIO(data), offset)
+        self.asked: list[tuple[int, int]] = []
+        self.laters: list[Later] = []
+
+    def prepare(self, offset: int, count: int) -> Later | None:
+        self.asked.append((offset, count))
+        if self.asked.count((offset, count)) > 1:
+            return None
+        self.laters.append(Later())
+        return self.laters[-1]
+
+
+def sending(body: FileBody) -> tuple[Outbox, Any]:
+    """An outbox with a head in it and a file behind that, and where it goes."""
+    outbox = Outbox()
+    outbox.add(b"head\r\n\r\n")
+    outbox.source = FileSource(body)
+    return outbox, ScriptedTransport(ManualReactor())
+
+
+def test_a_plain_file_is_not_waited_for() -> None:
+    body = FileBody(io.BytesIO(b"0123456789"), 2, 5)
+    outbox, transport = sending(body)
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n23456"
+    assert body.file.closed
+
+
+def test_each_slice_of_a_file_is_waited_for_and_asked_for_again() -> None:
+    data = bytes(range(256)) * (FILE_SLICE // 256) + b"the rest"
+    body = SlowFile(b"before" + data, 6)
+    outbox, transport = sending(body)
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n"
+    outbox.pump(transport)
+    assert body.asked == [(6, FILE_SLICE)]
+    assert outbox.waiting is body.laters[0]
+    body.laters[0].answer()
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n" + data[:FILE_SLICE]
+    body.laters[1].answer()
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n" + data
+    assert outbox.source is None
+    assert body.file.closed
+    assert body.asked == [(6, FILE_SLICE)] * 2 + [(6 + FILE_SLICE, 8)] * 2
+
+
+def test_what_the_kernel_does_not_take_is_asked_for_where_it_stands() -> None:
+    body = SlowFile(b"0123456789")
+    outbox, transport = sending(body)
+    outbox.pump(transport)
+    body.laters[0].answer()
+    transport.room = 4
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n0123"
+    transport.room = None
+    outbox.pump(transport)
+    body.laters[1].answer()
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n0123456789"
+    assert body.asked == [(0, 10), (0, 10), (4, 6), (4, 6)]
+
+
+def test_a_file_that_is_given_up_while_it_is_waited_for() -> None:
+    body = SlowFile(b"0123456789")
+    outbox, transport = sending(body)
+    outbox.pump(transport)
+    outbox.drop_source()
+    assert body.laters[0].is_abandoned
+    assert body.file.closed
+    body.laters[0].answer()
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n"
+
+
+def test_a_file_that_has_become_shorter() -> None:
+    body = SlowFile(b"0123456789")
+    outbox, transport = sending(body)
+    outbox.pump(transport)
+    body.file.truncate(3)
+    body.laters[0].answer()
+    outbox.pump(transport)
+    assert transport.sent == b"head\r\n\r\n012"
+    body.laters[1].answer()
+    with pytest.raises(BrokenPromise, match="the file ends 7 bytes early"):
+        outbox.pump(transport)

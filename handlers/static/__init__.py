@@ -21,12 +21,13 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from stat import S_ISDIR
 from time import monotonic
 from urllib.parse import quote
 
-from reactor import Request, Response
+from reactor import BodySink, Headers, Request, Response
 
 from . import page
 from .cache import Cache, Resource
@@ -48,12 +49,16 @@ _ENCODED_SLASH = re.compile(rb"[^?]*%2[Ff]")
 _HERE = re.compile(r"/(?:\./)+")
 _QUERY, _PERCENT = b"?%"
 
-# A part of a name that changes with what is in the file: eight characters or more, hexadecimal, or with capitals and
-# with digits in the middle of words, but without a year.
+# A part of a name that changes with what is in the file, as bundlers make it: eight characters or more, hexadecimal
+# with both kinds of them, or of all kinds with a letter behind a digit, which a date or a version has not.
 _HASHED = re.compile(
     r".*[.\-_](?:(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,64}"
-    r"|(?![^.]*[0-9]{4})(?=[^.]*[0-9][A-Za-z])(?=[^A-Z.]*+[A-Z])[A-Za-z0-9_\-]{8,64})\.[^/]*",
+    r"|(?=[^0-9.]*+[0-9]++[A-Za-z])(?=[^A-Z.]*+[A-Z])[A-Za-z0-9_\-]{8,64})"
+    r"\.(?:css|js|mjs|wasm|json|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf)(?:\.map)?",
     re.DOTALL,
+)
+_OWN = frozenset(
+    ("accept-ranges", "cache-control", "content-encoding", "content-range", "etag", "last-modified", "vary")
 )
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -95,7 +100,7 @@ class Static:
             raise ValueError("upload_limit and open_files are 0 or more")
         self._extra = [_field(each) for each in self.headers]
         if self.cache_control:
-            _field(f"Cache-Control: {self.cache_control}")
+            Response(200, headers={"Cache-Control": self.cache_control})  # ValueError where it is none
         self._tree = Tree(self.root, follow=self.follow, dotfiles=self.dotfiles)
         self._cache = Cache(self.open_files)
         self._disk = Disk()
@@ -103,9 +108,17 @@ class Static:
         allow = "GET, HEAD, OPTIONS"
         if self.upload:
             allow = "GET, HEAD, OPTIONS, POST, PUT"
-            self.on_head = Uploads(self._tree, limit=self.upload_limit, overwrite=self.overwrite).on_head
+            self._uploads = Uploads(self._tree, limit=self.upload_limit, overwrite=self.overwrite)
+            self.on_head = self._take
         self._options = Response(204, headers={"Allow": allow})
         self._not_allowed = Response(405, "Method Not Allowed\n", {"Allow": allow})
+
+    def _take(self, request: Request) -> Response | BodySink | None:
+        """For an upload, where it goes."""
+        self._refresh()
+        if has_encoded_slash(request):
+            return self._not_allowed if request.method in ("PUT", "POST") else None
+        return self._uploads.on_head(request)
 
     def shutdown(self) -> None:
         self._cache.clear()
@@ -122,22 +135,21 @@ class Static:
         except Forbidden:
             return _FORBIDDEN
         except Busy:
-            self._cache.clear()  # it may have what is wanting
-            return _BUSY
+            return self._from_memory(request)
         if _QUERY in request.target and "download" in request.query and response.status in (200, 206):
             return response.with_headers({"Content-Disposition": disposition(request.path)})
         return response
 
     def _answer(self, request: Request) -> Response:
         path = request.path
-        if _PERCENT in request.target and _ENCODED_SLASH.match(request.target):
-            raise Missing(path)  # no name has a slash in it, and two readings of a path are one too many
+        if has_encoded_slash(request):
+            raise Missing(path)
         if path == "/" and request.root and not request.target.partition(b"?")[0].endswith(b"/"):
             return _to_folder(request, "")  # where a router mounted us
         known = self._cache.get(path)
         if known is not None:
             chosen = known.choose(request.headers)
-            if chosen.is_current(self._tree):
+            if known.is_current(self._tree, chosen):
                 return chosen.answer(request)
         self._refresh()
         if path[:1] != "/" or "//" in path:
@@ -152,6 +164,14 @@ class Static:
             return _to_folder(request, path)
         return self._load(path, path[1:], opened).choose(request.headers).answer(request)
 
+    def _from_memory(self, request: Request) -> Response:
+        """No descriptor is left: give back ours; what was read a moment ago can be had without."""
+        self._cache.give_back()
+        known = self._cache.get(request.path, inf)
+        if known is None or not known.is_current(self._tree, known.plain):
+            return _BUSY
+        return known.plain.answer(request)
+
     def _refresh(self) -> None:
         now = monotonic()
         if now >= self._next_refresh:
@@ -159,10 +179,10 @@ class Static:
             if self._tree.refresh():
                 self._cache.clear()
 
-    def _find(self, key: str, name: str) -> Resource:
+    def _find(self, key: str, name: str, headers: Headers) -> Resource:
         """The file `name`, which the cache may know as `key`. Raises as `Tree.open` does; a directory is Missing."""
         known = self._cache.get(key)
-        if known is not None and known.is_current(self._tree):
+        if known is not None and known.is_current(self._tree, known.choose(headers)):
             return known
         opened = self._tree.open(name)
         if S_ISDIR(opened.status.st_mode):
@@ -190,8 +210,9 @@ class Static:
         return resource
 
     def _siblings(self, name: str, opened: Opened) -> Iterator[tuple[str, Opened]]:
-        """Those that were packed from the file as it is: none is older."""
-        for coding in SUFFIXES if self.precompressed else ():
+        """Those that were packed from the file as it is: none is older. Not where files are uploaded: who may add one
+        could put it in the place of another."""
+        for coding in SUFFIXES if self.precompressed and not self.upload else ():
             try:
                 found = self._tree.open(sibling(name, coding))
             except (Missing, Forbidden):
@@ -205,7 +226,7 @@ class Static:
         """From a directory's index, or what is in it."""
         if self.index:
             try:
-                resource = self._find(path, path[1:] + self.index)
+                resource = self._find(path, path[1:] + self.index, request.headers)
             except Missing:
                 pass
             else:
@@ -230,20 +251,25 @@ class Static:
     def _missing(self, request: Request) -> Response:
         """The page of an app, whose paths only itself knows; or a 404, with a page of its own where there is one."""
         if "text/html" in request.headers.get("accept", ""):
-            app = self._stand_in(self.fallback, 200)
+            app = self._stand_in(self.fallback, 200, request.headers)
             if app is not None:
-                return app.choose(request.headers).answer(request)
-        own_page = self._stand_in(self.not_found, 404)
+                return app.choose(request.headers).answer(request).with_headers({"Vary": "Accept"})
+        own_page = self._stand_in(self.not_found, 404, request.headers)
         if own_page is None or own_page.plain.data is None:
             return _NOT_FOUND
         return Response(404, own_page.plain.data, content_type=media_type(self.not_found))
 
-    def _stand_in(self, name: str, status: int) -> Resource | None:
+    def _stand_in(self, name: str, status: int, headers: Headers) -> Resource | None:
         """The file that is sent in the place of what is missing; None if there is no such file, or none was named."""
         try:
-            return self._find(f"{name} for {status}", name) if name else None
+            return self._find(f"{name} for {status}", name, headers) if name else None
         except (Missing, Forbidden, Busy):
             return None
+
+
+def has_encoded_slash(request: Request) -> bool:
+    """No name has a slash in it, and two readings of a path are one too many."""
+    return _PERCENT in request.target and _ENCODED_SLASH.match(request.target) is not None
 
 
 def _field(text: str) -> tuple[str, str]:
@@ -251,6 +277,8 @@ def _field(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise ValueError(f"a header is written 'Name: value', not {text!r}")
+    if name.lower() in _OWN:
+        raise ValueError(f"{name} follows from the file, or has an option of its own")
     Response(200, headers=[(name, value.strip())])
     return name, value.strip()
 

@@ -39,8 +39,9 @@ class Resource:
             return self.plain
         return codings[choose(headers.get("accept-encoding"), codings) or ""]
 
-    def is_current(self, tree: Tree) -> bool:
-        return self.plain.is_current(tree)
+    def is_current(self, tree: Tree, chosen: Representation) -> bool:
+        """Whether the disk still has the file as it is here, and the one of its codings that is `chosen`."""
+        return self.plain.is_current(tree) and (chosen is self.plain or chosen.is_current(tree))
 
     def close(self) -> None:
         for each in self._codings.values():
@@ -57,10 +58,10 @@ class Cache:
         self._memory = 0
         self._descriptors = 0
 
-    def get(self, path: str) -> Resource | None:
-        """What is known of `path`, if that is sure and not too long ago."""
+    def get(self, path: str, age: float = AGE) -> Resource | None:
+        """What is known of `path`, if that is sure and no more than `age` seconds old."""
         known = self._known.get(path)
-        return known if known is not None and known.is_settled and monotonic() - known.opened < AGE else None
+        return known if known is not None and known.is_settled and monotonic() - known.opened < age else None
 
     def put(self, path: str, resource: Resource) -> None:
         self.forget(path)
@@ -76,6 +77,11 @@ class Cache:
             self._memory -= resource.memory
             self._descriptors -= resource.descriptors
             resource.close()
+
+    def give_back(self) -> None:
+        """Close what has descriptors."""
+        for path in [path for path, each in self._known.items() if each.descriptors]:
+            self.forget(path)
 
     def clear(self) -> None:
         for path in list(self._known):

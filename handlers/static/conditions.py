@@ -14,6 +14,7 @@ from reactor import Headers, parse_http_date
 # How long a file may change without its timestamps changing: the kernel's clock ticks every 10 ms at the slowest, FAT
 # counts in steps of two seconds.
 FINE = 20_000_000  # nanoseconds
+WRITING = 10_000_000  # nanoseconds for a MiB: one call writes any number, and the file is stamped when it begins
 COARSE = 2_000_000_000  # nanoseconds, where both timestamps are whole seconds
 SECOND = 1_000_000_000  # nanoseconds
 
@@ -27,19 +28,21 @@ _TAG_LIST = re.compile(rb"[ \t,]*+(?:%b[ \t]*+(?:,[ \t,]*+|\Z))*" % _TAG)
 def etag_of(status: os.stat_result, now: float) -> str:
     """The entity-tag (RFC 9110 8.8.3) of a file with this `status`, looked at `now` (seconds since the epoch).
 
-    It follows from inode, size, mtime and ctime: what is renamed into the file's place has another inode, and what
-    is written into it moves its ctime, even where somebody sets size and mtime to what they were. It is a digest,
-    so that it is short and tells nobody an inode's number. The price: other links, another mode or another copy
-    of the same bytes are another tag, which costs a transfer and is never wrong.
+    It follows from device, inode, size, mtime and ctime: what is renamed into the file's place has another inode, and
+    what is written into it moves its ctime, even where somebody sets size and mtime to what they were. It is a digest,
+    so that it is short and tells nobody an inode's number. The price: other links, another mode or another copy of the
+    same bytes are another tag, which costs a transfer and is never wrong.
 
     While the file may still change without its timestamps changing (it was changed just now, or its clock is ahead of
     ours), the tag is weak, and another one than it will be: remembered, it does not match what the file has become.
-    So a weak tag is not to be kept; ask again.
+    So a weak tag is not to be kept; ask again. Not seen is who writes through a memory map (mmap(2)), which moves the
+    timestamps when the system likes: a site is changed by renaming files into it.
     """
     newest = max(status.st_mtime_ns, status.st_ctime_ns)  # FAT has no time of change, and gives that of birth for it
     is_coarse = not (status.st_mtime_ns % SECOND or status.st_ctime_ns % SECOND)
-    is_settled = now * SECOND - newest >= (COARSE if is_coarse else FINE)
-    facts = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, is_settled)
+    unsure = (COARSE if is_coarse else FINE) + WRITING * (status.st_size >> 20)
+    is_settled = now * SECOND - newest >= unsure
+    facts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, is_settled)
     digest = blake2b(repr(facts).encode(), digest_size=12).hexdigest()
     return f'"{digest}"' if is_settled else f'W/"{digest}"'
 

@@ -24,6 +24,7 @@ _SECOND = 1_000_000_000  # nanoseconds
 
 _NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 _CONDITIONS = (b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since")
+_NO_CONDITION = (None,) * len(_CONDITIONS)
 
 
 class Shared:
@@ -95,12 +96,12 @@ class Representation:
         self.data: bytes | None = None
         self._shared: Shared | None = None
         if status.st_size <= SMALL:
-            self.data, status = _read_small(opened)
+            self.data, status, now = _read_small(opened, now)
         else:
             self._shared = Shared(opened.fd, disk)
         self._name = path.encode("utf-8", "surrogateescape")
         self._identity = _identity(status)
-        self.size = status.st_size
+        self.size = status.st_size if self.data is None else len(self.data)
         self.etag = etag_of(status, now)
         self.is_settled = not self.etag.startswith("W/")
         modified = status.st_mtime_ns // _SECOND
@@ -133,25 +134,23 @@ class Representation:
 
     def answer(self, request: Request) -> Response:
         """To a GET or HEAD: 200, 206, 304, 412 or 416 (RFC 9110 13.2.2)."""
-        raw = request.headers.raw
-        for name in _CONDITIONS:
-            if raw(name) is not None:
-                return self._conditionally(request)
-        return self.whole()
+        said = request.headers.raw_values(_CONDITIONS)
+        return self.whole() if said == _NO_CONDITION else self._conditionally(request, said[1:] == _NO_CONDITION[1:])
 
     def whole(self) -> Response:
         if self._shared is None:
             return self._whole
         return self._whole.with_body(Lease(self._shared, Span(0, self.size)))
 
-    def _conditionally(self, request: Request) -> Response:
+    def _conditionally(self, request: Request, is_range: bool) -> Response:
+        """`is_range`: nothing is asked but for a part."""
         now = time()
         headers = request.headers
-        status = evaluate(request.method, headers, self.etag, self.modified, now)
+        status = 200 if is_range else evaluate(request.method, headers, self.etag, self.modified, now)
         if status == 304:
             return self._unchanged
         if status == 412:
-            return Response(412, "the file is another one by now\n", self._fields)
+            return self._refuse(412, "the file is another one by now\n")
         wanted = headers.get("range")
         # RFC 9110 14.2: for a GET; only if nothing else stands against it, last of all If-Range.
         if wanted is None or request.method != "GET" or not range_is_wanted(headers, self.etag, self.modified, now):
@@ -161,8 +160,8 @@ class Representation:
 
     def _partial(self, spans: Sequence[Span]) -> Response:
         if not spans:  # RFC 9110 15.5.17
-            fields = (*self._fields, ("Content-Range", content_range(None, self.size)))
-            return Response(416, f"the file has {self.size} bytes\n", fields)
+            field = ("Content-Range", content_range(None, self.size))
+            return self._refuse(416, f"the file has {self.size} bytes\n", field)
         if len(spans) > 1:
             several = Multipart(spans, self.size, self._content_type)
             parts = Parts(several, self.data, self._shared)
@@ -172,6 +171,10 @@ class Representation:
         span = spans[0]
         body = (self.data or b"")[span.start : span.stop] if self._shared is None else Lease(self._shared, span)
         return self._part.with_body(body, [("Content-Range", content_range(span, self.size))])
+
+    def _refuse(self, status: int, text: str, *more: tuple[str, str]) -> Response:
+        """An answer that is not to be kept for as long as the file may be (RFC 9111 3)."""
+        return Response(status, text, [*(each for each in self._fields if each[0].lower() != "cache-control"), *more])
 
 
 class Parts:
@@ -233,15 +236,21 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev
 
 
-def _read_small(opened: Opened) -> tuple[bytes, os.stat_result]:
-    """All bytes of a small file, and the status that it had before and after; closes it. Busy if it never rests."""
+def _read_small(opened: Opened, now: float) -> tuple[bytes, os.stat_result, float]:
+    """All bytes of a small file, the status that it had before and after, and for when that is true; closes it.
+
+    What does not rest (a log, a file of /proc) is taken as it was read last, at the time of its last change, so that
+    its tag is weak. Busy if it has become large.
+    """
     try:
         status = opened.status
         for _ in range(3):
             data = os.pread(opened.fd, SMALL + 1, 0)
             before, status = status, os.fstat(opened.fd)
             if len(data) == status.st_size and _identity(before) == _identity(status):
-                return data, status
-        raise Busy("it is being written")
+                return data, status, now
+        if len(data) > SMALL:
+            raise Busy("it is being written")
+        return data, status, max(status.st_mtime, status.st_ctime)
     finally:
         os.close(opened.fd)

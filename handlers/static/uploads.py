@@ -1,10 +1,10 @@
 """Uploads: files put below a tree, by PUT or from a form, as their bytes come.
 
-Law: a file is there whole or not at all (see incoming.py), and none is overwritten unless the client names in If-Match
-the one that it means, or the option says so. What can be refused is refused before the body is read; what may have
-changed since then, because another upload was faster, is looked at again right before a file is put in place. To
-create is one step for the system, so that of several who create a file one does. To replace is two, looking and
-renaming: uploads of this server do not come between them, another process can.
+Law: a file is there whole or not at all (see incoming.py), and none is overwritten unless the client says in If-Match
+that it means to (any, with "*", else the one it names), or the option says so. What can be refused is refused before
+the body is read; what may have changed since then, because another upload was faster, is looked at again right before
+a file is put in place. To create is one step for the system, so that of several who create a file one does. To replace
+is two, looking and renaming: uploads of this server do not come between them, another process can.
 
 All names of a form are checked before the first file is put in place, and then all are; only if the system fails in
 the middle some are there, and the answer says how many.

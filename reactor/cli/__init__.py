@@ -81,6 +81,7 @@ def _serve(config: Config) -> int:
     except (Exception, SystemExit) as error:
         _complain(f"{server.service.name} did not start: {describe(error)}", error if is_verbose else None)
         return NOT_STARTED
+    gc.collect()
     gc.freeze()  # what is loaded by now is never garbage: a collection that looks through it costs 2 %
     try:
         server.run(on_ready=lambda _: server.say(*_banner(server.endpoints, config)))

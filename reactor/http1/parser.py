@@ -10,7 +10,6 @@ import re
 from .errors import ProtocolError
 from .fields import SECRETS, Headers, parse_fields
 from .grammar import ABSOLUTE_FORM, HARMLESS, HEAD_FAULT, REQUEST_LINE, TARGET, TOKEN, VERSION
-from .memo import ENTRIES
 from .request import Head, HeadLimits, Origin, Request
 from .terms import Terms, is_host, terms_of
 
@@ -21,7 +20,8 @@ REMEMBERED = 4096  # bytes; a larger one would be all that an idle connection we
 
 PATIENCE = 16  # heads in a row that differ, until only one in so many is remembered
 
-SHORT = 400  # bytes; of heads that are no longer, those that a new connection may begin with are remembered
+SHORT = 400  # bytes; of heads that are no longer, those that connections began with are remembered
+FIRST_HEADS = 256  # of them: below a MiB, whatever is in them
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT")}
 
@@ -161,7 +161,7 @@ def remember(head: Head) -> None:
     """Keep a head that a connection began with, unless it holds a secret of that connection: a field that is one, or
     what a query may be."""
     if _QUESTION_MARK not in head.target and SECRETS.isdisjoint(head.headers.raw_names()):
-        if len(_KNOWN) >= ENTRIES:
+        if len(_KNOWN) >= FIRST_HEADS:
             _KNOWN.clear()
         _KNOWN[head.raw] = head
 

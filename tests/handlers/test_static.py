@@ -153,6 +153,7 @@ def test_cache_control_and_immutable(root: Path) -> None:
         ("report-2024-01-01-Final.pdf", False),
         ("resume-JohnDoe2024.pdf", False),
         ("readme-Windows10.txt", False),
+        ("readme-a1b2c3d4.txt", False),
         ("the-facade-decadeed.txt", False),
         ("archive.backup-Friday.tar.gz", False),
         ("3f2a91bc.js", False),
@@ -177,6 +178,7 @@ def test_headers(root: Path) -> None:
     [
         ("headers=X-Robots-Tag", "a header is written 'Name: value', not 'X-Robots-Tag'"),
         ("headers=X Y: z", "a header is a token and a value without CR, LF, NUL or non-Latin-1: 'X Y': 'z'"),
+        ("headers=ETag: x", "ETag follows from the file, or has an option of its own"),
         ("headers=Date: now", "a handler does not set Date: it is the server's"),
         ("cache_control=a\nb", "a header is a token and a value without CR, LF, NUL or non-Latin-1"),
         ("cache_contol=no", "Static has no option cache_contol; did you mean cache_control?"),
@@ -222,6 +224,8 @@ def test_uploads_are_asked_for(root: Path) -> None:
         assert client.put("/c", "cccc").status == 413
         assert client.get("/b").text == "bbb"
         assert client.request("OPTIONS", "/a").headers["Allow"] == "GET, HEAD, OPTIONS, POST, PUT"
+        assert client.put("/x%2fb", "b").status == 405
+        assert client.get("/x%2fb").status == 404
         assert 'type="file"' in client.get("/").text
         assert "Files uploaded: 2" in client.get("/?uploaded=2").text
         assert "Files uploaded" not in client.get("/?uploaded=<b>").text

@@ -33,6 +33,24 @@ def test_where_the_disk_fails_sending_shows_it(root: Path, asked: Asked, monkeyp
             client.get("/large", SEVERAL)
 
 
+def test_what_was_read_is_sent_once_and_then_asked_for_again(root: Path, asked: Asked) -> None:
+    """A client that takes nothing for an hour has its place read again."""
+    put(root, {"large": DATA[:LARGE]})
+    static = Static(root)
+    body = answer_of(static, "/large").body
+    assert isinstance(body, FileBody)
+    later = body.prepare(0, 1)
+    assert later is not None
+    wait(later)
+    counts = []
+    for _ in range(3):
+        assert body.prepare(0, 1) is None
+        counts.append(len(asked.places))
+    assert counts == [1, 3, 5]  # the first place and the last, each time but the first
+    body.close()
+    static.shutdown()
+
+
 def test_what_was_cut_off_meanwhile_is_read_to_its_end(root: Path, file: int, asked: Asked) -> None:
     os.truncate(root / "large", 10)
     own = Disk()

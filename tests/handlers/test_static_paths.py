@@ -11,14 +11,15 @@ import pytest
 
 from handlers.router import Router
 from handlers.static import Static, disposition
+from handlers.static.cache import AGE
 from reactor import Response
 from reactor.testing import Reply, TestClient
 
 from ..program import ROOT, environment
 from .pages import Page
-from .sites import BIG, put, root, serving
+from .sites import BIG, Clock, clock, put, root, serving
 
-__all__ = ["root"]  # a fixture
+__all__ = ["clock", "root"]  # fixtures
 
 
 def get(root: Path, target: str, headers: Any = (), **options: Any) -> Reply:
@@ -53,8 +54,8 @@ def test_a_directory_has_a_slash_behind_it(root: Path, target: str, location: st
 
 @pytest.mark.parametrize(
     "target",
-    ["//sub", "//sub/", "/sub//", "//evil.example/%2e%2e", "/sub%2fa", "/sub%2Fa?x", "/%2Fsub", "/sub/.", "/sub/..",
-     "/sub/%2e%2e/sub/a", "/sub/a/", "/sub/a/b", "/a%00"],
+    ["//", "//sub", "//sub/", "/sub//", "//evil.example/%2e%2e", "/sub%2fa", "/sub%2Fa?x", "/%2Fsub", "/sub/.",
+     "/sub/..", "/sub/%2e%2e/sub/a", "/sub/a/", "/sub/a/b", "/a%00"],
 )  # fmt: skip
 def test_paths_with_another_reading_are_missing(root: Path, target: str) -> None:
     put(root, {"sub/a": "a"})
@@ -163,7 +164,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
 def test_what_the_system_refuses(
     root: Path, path: str, code: int, status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put(root, {"a": "a", "sub/b": "", "page/index.html": "", "packed": "p", "packed.gz": "", "404.html": "gone"})
+    put(root, {"a": "a", "sub/b": "", "page/index.html": "", "404.html": "gone"})
+    put(root, {"packed": "p", "packed.br": "", "packed.gz": ""})
     name = {"/page/": "index.html", "/packed": "packed.gz"}.get(path, path.strip("/"))
     with serving(root) as client:
         with monkeypatch.context() as patch:
@@ -200,6 +202,25 @@ def test_what_stands_in_may_be_refused_too(root: Path, monkeypatch: pytest.Monke
                 failing(patch, "404.html", code)
                 assert (client.get("/nope").status, client.get("/nope").text) == (404, "Not Found\n")
         assert client.get("/nope").text == "gone"
+
+
+def test_what_is_in_memory_is_sent_without_a_descriptor(
+    root: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    put(root, {"a": "a", "b": "b", "big": b"x" * BIG})
+    with serving(root) as client:
+        client.get("/big")
+        client.get("/a")
+        clock.passed += AGE  # so that it is to be opened again
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", fail)
+            assert [client.get(path).status for path in ("/a", "/b", "/big")] == [200, 503, 503]
+            (root / "a").write_bytes(b"changed")
+            assert client.get("/a").status == 503
+        assert client.get("/a").text == "changed"
 
 
 def test_when_descriptors_run_out_the_cache_gives_its_own_back(root: Path) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from reactor.http1.errors import ProtocolError
-from reactor.http1.memo import ENTRIES
-from reactor.http1.parser import _KNOWN, PATIENCE, SHORT, HeadParser
+from reactor.http1.parser import _KNOWN, FIRST_HEADS, PATIENCE, SHORT, HeadParser
 from reactor.http1.request import HeadLimits, Origin, Request
 from tests.corpus import Case, load
 
@@ -215,7 +214,7 @@ def test_only_what_a_connection_begins_with_is_kept() -> None:
 
 
 def test_there_are_never_more_than_its_entries() -> None:
-    for number in range(ENTRIES + 10):
+    for number in range(FIRST_HEADS + 10):
         take(HEAD.replace(b"/a", b"/%d" % number))
-        assert len(_KNOWN) <= ENTRIES
+        assert len(_KNOWN) <= FIRST_HEADS
     assert len(_KNOWN) == 10

@@ -226,12 +226,6 @@ def test_with_another_body() -> None:
         response.with_body(b"", {"Date": "x"})
 
 
-def test_a_file_is_there_unless_its_body_says_otherwise() -> None:
-    body = FileBody(io.BytesIO(b"0123456789"))
-    later = body.prepare(0, 10)
-    assert later is None
-
-
 def test_a_response_cannot_be_changed() -> None:
     response = Response()
     for name in ("status", "headers", "body", "length", "wire_head"):
