@@ -1,6 +1,7 @@
 """The configuration: command line over environment over defaults, and a clear line for what is wrong."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,63 @@ def test_a_target_that_begins_with_a_dash() -> None:
 def test_mounts() -> None:
     assert read("--mount", "/a=x.py", "--mount", "/b=y:z").values["mount"] == [("/a", "x.py"), ("/b", "y:z")]
     assert read(REACTOR_MOUNT="/a=x.py /b=y:z").values["mount"] == [("/a", "x.py"), ("/b", "y:z")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "target", "origin"),
+    [
+        (["site"], {}, "site", "command line"),
+        (["-d", "site"], {}, "./site", "command line"),
+        (["--directory", "./site"], {}, "./site", "command line"),
+        (["-d", "."], {}, "./.", "command line"),
+        ([], {"REACTOR_DIRECTORY": "site"}, "./site", "environment (REACTOR_DIRECTORY)"),
+        (["-d", "site"], {"REACTOR_TARGET": "echo"}, "./site", "command line"),
+        (["echo"], {"REACTOR_DIRECTORY": "site"}, "echo", "command line"),
+        (["-d", "site"], {"REACTOR_DIRECTORY": "nowhere"}, "./site", "command line"),
+        (["site", "--upload"], {}, "site:upload=yes", "command line"),
+        (["site:listing=no", "--upload"], {}, "site:listing=no,upload=yes", "command line"),
+        (["static:root=site", "--upload"], {}, "static:root=site,upload=yes", "command line"),
+        (["-d", "site", "--upload"], {}, "./site:upload=yes", "command line"),
+        ([], {"REACTOR_DIRECTORY": "site", "REACTOR_UPLOAD": "yes"}, "./site:upload=yes",
+         "environment (REACTOR_DIRECTORY)"),
+        (["site:upload=no", "--upload"], {}, "site:upload=no", "command line"),
+        (["site", "--no-upload"], {"REACTOR_UPLOAD": "yes"}, "site", "command line"),
+    ],
+)  # fmt: skip
+def test_a_directory_to_serve(
+    arguments: list[str], environ: dict[str, str], target: str, origin: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (tmp_path / "site").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = read(*arguments, **environ)
+    assert (config.values["target"], config.origins["target"]) == (target, origin)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-d", "nowhere"], "--directory nowhere: there is no such directory"),
+        (["-d", "file"], "--directory file: there is no such directory"),
+        (["-d"], "--directory: DIR is missing"),
+        (["echo", "-d", "site"], "TARGET is echo, and --directory says site: one of them"),
+        (["site", "-d", "site"], "TARGET is site, and --directory says site: one of them"),
+        (["echo", "--upload"], "--upload goes with a directory to serve, as in: reactor DIR --upload"),
+        (["hello", "--upload"], "--upload goes with a directory to serve, as in: reactor DIR --upload"),
+        (["--upload"], "--upload goes with a directory to serve, as in: reactor DIR --upload"),
+        (["site", "--upload=yes"], "--upload: it takes no value"),
+    ],
+)
+def test_what_is_wrong_with_a_directory(
+    arguments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("site", "hello"):
+        (tmp_path / name).mkdir()  # the latter is a handler's name first
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        read(*arguments)
+    assert str(caught.value) == line
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,53 @@ def test_datagrams_are_echoed(tmp_path: Path) -> None:
         assert program.stop() == 0
 
 
+# A directory.
+
+
+def test_a_directory_is_served(tmp_path: Path) -> None:
+    (tmp_path / "site" / "sub").mkdir(parents=True)
+    (tmp_path / "site" / "a.txt").write_text("in the site")
+    (tmp_path / "site" / ".secret").write_text("hidden")
+    (tmp_path / "secret").write_text("outside")
+    with Program("site", cwd=tmp_path) as program:
+        assert re.fullmatch(r"Reactor \S+ serves site", program.banner[0])
+        assert program.banner[-2].endswith(f"curl -i {program.url}/")
+        assert curl(f"{program.url}/a.txt").endswith("\n\nin the site")
+        assert 'href="a.txt"' in curl(f"{program.url}/")
+        assert "secret" not in curl(f"{program.url}/")
+        for path in ("/.secret", "/../secret", "/sub/%2e%2e/%2e%2e/secret"):
+            assert curl("--path-as-is", f"{program.url}{path}").startswith("HTTP/1.1 404 Not Found\n")
+        assert "HTTP/1.1 405 Method Not Allowed\n" in curl("-T", str(tmp_path / "secret"), f"{program.url}/b.txt")
+        assert program.stop() == 0
+        assert re.search(r"GET /a.txt 200 11 B", program.said("stdout"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        (["site", "--upload"], {}),
+        (["-d", "site", "--upload"], {}),
+        ([], {"REACTOR_DIRECTORY": "site", "REACTOR_UPLOAD": "yes"}),
+        (["--mount", "/=site:upload=yes"], {}),
+    ],
+)
+def test_files_are_uploaded(tmp_path: Path, arguments: list[str], env: dict[str, str]) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "new.txt").write_text("new")
+    with Program(*arguments, cwd=tmp_path, env=env) as program:
+        new = str(tmp_path / "new.txt")
+        assert "HTTP/1.1 201 Created\n" in curl("-T", new, f"{program.url}/")
+        assert curl(f"{program.url}/new.txt").endswith("\n\nnew")
+        assert curl("-T", new, f"{program.url}/new.txt").startswith("HTTP/1.1 409 Conflict\n")  # before it was sent
+        sent = curl("-F", f"file=@{new};filename=form.txt", f"{program.url}/")
+        assert "HTTP/1.1 303 See Other\n" in sent
+        assert "Location: ?uploaded=1\n" in sent
+        assert program.stop() == 0
+    assert {path.name: path.read_text() for path in (tmp_path / "site").iterdir()} == dict.fromkeys(
+        ["new.txt", "form.txt"], "new"
+    )
+
+
 # How it stops.
 
 

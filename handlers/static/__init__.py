@@ -109,16 +109,17 @@ class Static:
         if self.upload:
             allow = "GET, HEAD, OPTIONS, POST, PUT"
             self._uploads = Uploads(self._tree, limit=self.upload_limit, overwrite=self.overwrite)
-            self.on_head = self._take
         self._options = Response(204, headers={"Allow": allow})
         self._not_allowed = Response(405, "Method Not Allowed\n", {"Allow": allow})
 
-    def _take(self, request: Request) -> Response | BodySink | None:
-        """For an upload, where it goes."""
-        self._refresh()
-        if has_encoded_slash(request):
-            return self._not_allowed if request.method in ("PUT", "POST") else None
-        return self._uploads.on_head(request)
+    def on_head(self, request: Request) -> Response | BodySink | None:
+        """Before a body is read: for an upload, where it goes; 405 where nothing is taken."""
+        if request.method in ("GET", "HEAD"):
+            return None
+        if self.upload and request.method in ("PUT", "POST"):
+            self._refresh()
+            return self._not_allowed if has_encoded_slash(request) else self._uploads.on_head(request)
+        return self._options if request.method == "OPTIONS" else self._not_allowed
 
     def shutdown(self) -> None:
         self._cache.clear()

@@ -12,16 +12,17 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..address import Address
-from ..plugins import is_folder, split_spec
+from ..plugins import Hosting, is_folder, split_spec
 from ..settings import Settings
 from ..values import did_you_mean
 from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, TARGET, TIMES, UPLOAD, Flag, UsageError
 
 _ABOUT = """\
-Serve HTTP/1.1: a directory of files, or a handler. `reactor`, or `python -m reactor` from a checkout.
+Serve HTTP/1.1: a directory of files, a handler, or a WSGI app. `reactor`, or `python -m reactor` from a checkout.
 
   reactor site --port 8080
   reactor greet.py --port 8080
+  reactor mysite.wsgi --threads 8
   reactor echo --mount /up=health -b 127.0.0.1:8000 -b unix:echo.sock
 """
 _EPILOG = """\
@@ -114,6 +115,9 @@ class Config:
     def settings(self) -> Settings:
         return Settings(**{field.name: self.values[field.name] for field in fields(Settings)})
 
+    def hosting(self) -> Hosting:
+        return Hosting(**{name: self.values[name] for name in Hosting._fields})
+
     def lines(self) -> list[str]:
         """Every value and its origin, a line each."""
         import json
@@ -160,12 +164,13 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
 def _set_target(values: dict[str, Any], origins: dict[str, str]) -> None:
     """Make one TARGET of --directory and --upload."""
     target, folder = values["target"], values["directory"]
-    if folder is not None and _nearness(origins["directory"]) >= _nearness(origins["target"]):
-        if origins["target"] == origins["directory"]:
+    nearness = _nearness(origins["directory"])
+    if folder is not None and nearness >= _nearness(origins["target"]):
+        if nearness == _nearness(origins["target"]):
             raise UsageError(f"TARGET is {target}, and --directory says {folder}: one of them")
-        if not is_folder(folder):
+        target = folder if "/" in folder or folder == "~" else f"./{folder}"  # a bare word might be a handler's name
+        if not is_folder(target):
             raise UsageError(f"{DIRECTORY.long} {folder}: there is no such directory")
-        target = folder if "/" in folder else f"./{folder}"  # a bare word might be a handler's name
         values["target"], origins["target"] = target, origins["directory"]
     if values["upload"]:
         place, options = split_spec(target or "")
