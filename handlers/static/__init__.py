@@ -256,9 +256,9 @@ class Static:
             if app is not None:
                 return app.choose(request.headers).answer(request).with_headers({"Vary": "Accept"})
         own_page = self._stand_in(self.not_found, 404, request.headers)
-        if own_page is None or own_page.plain.data is None:
+        if own_page is None:
             return _NOT_FOUND
-        return Response(404, own_page.plain.data, content_type=media_type(self.not_found))
+        return Response(404, own_page.plain.whole().body, content_type=media_type(self.not_found))
 
     def _stand_in(self, name: str, status: int, headers: Headers) -> Resource | None:
         """The file that is sent in the place of what is missing; None if there is no such file, or none was named."""

@@ -18,7 +18,7 @@ from .encodings import sibling
 from .ranges import Multipart, Span, content_range, parse_range
 from .tree import Busy, Opened, Tree
 
-SMALL = 64 * 1024  # bytes; up to there a copy in memory is faster sent than a file
+SMALL = 16 * 1024  # bytes; up to there a copy in memory leaves in one call with its head; above, `sendfile` is faster
 PIECE = 64 * 1024  # bytes of a part, where there are several
 _SECOND = 1_000_000_000  # nanoseconds
 

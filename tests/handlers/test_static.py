@@ -100,7 +100,8 @@ def test_not_found(root: Path) -> None:
         assert client.get("/nope", conditional).text == "<p>gone"
         assert client.get("/nope?download").headers["Content-Disposition"] is None
     assert get(root, "/nope", not_found="gone.txt").headers["Content-Type"] == "text/plain; charset=utf-8"
-    for unfit in ("big.html", "absent.html", "sub", "", "../root/gone.txt"):
+    assert get(root, "/nope", not_found="big.html").text == "x" * BIG
+    for unfit in ("absent.html", "sub", "", "../root/gone.txt"):
         assert (get(root, "/nope", not_found=unfit).status, get(root, "/nope", not_found=unfit).text) == (
             404, "Not Found\n",
         )  # fmt: skip

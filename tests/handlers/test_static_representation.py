@@ -152,9 +152,9 @@ def test_parts_are_those_of_the_file(root: Path, size: int) -> None:
     data = PATTERN[:size]
     put(root, {"a": data})
     with serving(root) as client:
-        one = client.get("/a", {"Range": "bytes=10-59999"})
-        assert (one.status, one.body) == (206, data[10:60000])
-        assert one.headers["Content-Range"] == f"bytes 10-59999/{size}"
+        one = client.get("/a", {"Range": "bytes=10-9999"})
+        assert (one.status, one.body) == (206, data[10:10000])
+        assert one.headers["Content-Range"] == f"bytes 10-9999/{size}"
         several = client.get("/a", {"Range": "bytes=500-599,0-0,-7"})
         assert several.status == 206
         assert parts_of(several) == [
