@@ -140,7 +140,8 @@ class Response:
             more = check_headers(headers, None)
             other._headers += more
             other._wire_fields += _encode_fields(more)
-        other._wire_head = other._encode_head()
+        is_same = not headers and other._length == self._length
+        other._wire_head = self._wire_head if is_same else other._encode_head()
         return other
 
     def close(self) -> None:
