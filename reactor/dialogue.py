@@ -93,22 +93,23 @@ class Dialogue:
         service = self._service
         head = request.head
         self._served += 1
-        verdict = None if head.is_plain and not service.screens else self._screen(request)
+        objection = None if head.is_plain and not service.screens else self._screen(request)
         if head.terms.length:
+            verdict: Any = objection
+            if objection is None and (on_head := service.on_head) is not None:
+                verdict = self._ask_head(request, on_head)
             self._expect_body(request, verdict)
-        elif verdict is None:
-            answer = self._ask(request, service.handler, request)
+        elif objection is None:
+            answer = self._ask(request, service.answer, request)
             if type(answer) is Response:  # nearly always: one call less
                 self._respond(request, answer)
             else:
                 self._give(request, answer)
-        elif isinstance(verdict, (Response, Later, Upgrade)):
-            self._give(request, verdict)
         else:
-            self._give(request, self._ask(request, finish, verdict))
+            self._respond(request, objection)
 
-    def _screen(self, request: Request) -> Any:
-        """What is said to a head alone: an answer, a sink for its body, or None, which leaves it to the handler."""
+    def _screen(self, request: Request) -> Response | None:
+        """What the server itself has to say against a request, before its handler is asked."""
         service = self._service
         is_connect = request.method == "CONNECT"
         if is_connect:
@@ -116,13 +117,13 @@ class Dialogue:
         limit = service.settings.limit_concurrency
         if limit and service.working >= limit:
             return _OVERLOADED
-        if is_connect and not service.takes_connect:
-            return _NO_CONNECT
-        if service.on_head is None:
-            return None
-        verdict = self._ask(request, service.on_head, request)
+        return _NO_CONNECT if is_connect and not service.takes_connect else None
+
+    def _ask_head(self, request: Request, on_head: Callable[[Request], Any]) -> Any:
+        """What the handler says to a head whose body is still to come: an answer, a sink for it, or None."""
+        verdict = self._ask(request, on_head, request)
         if verdict is not None and not isinstance(verdict, (Response, Later, Upgrade)) and not is_sink(verdict):
-            log.error("on_head of %s returned %s; answered 500", service.name, type(verdict).__name__)
+            log.error("on_head of %s returned %s; answered 500", self._service.name, type(verdict).__name__)
             return _FAILED
         return verdict
 

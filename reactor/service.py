@@ -12,8 +12,9 @@ from time import time
 from typing import Any, Protocol
 
 from .access_log import AccessLog
+from .exchange import is_sink
 from .http1.dates import http_date
-from .http1.request import HeadLimits, Origin
+from .http1.request import HeadLimits, Origin, Request
 from .loop import Reactor
 from .settings import Settings
 
@@ -37,12 +38,13 @@ class Member(Protocol):
 
 
 class Service:
-    """Attributes: `reactor`, `settings`, `handler`, `name` (the handler's), `on_head` (its, or None),
-    `takes_connect` (whether CONNECT is for it), `screens` (whether a head may be answered before the handler is
-    asked), `limits` (of a head), `stamp` (the server's own field lines, made once a second), `keep_alive` (seconds
-    that an idle connection may last), `access_log` (or None), `connections` (the open ones), `working` (answers being
-    computed elsewhere), `clients` (connections by address, where limit_per_client is set), `allowance` (requests after
-    which a connection is closed; inf: none, 0: the server is draining), `on_room` (called when a connection has gone).
+    """Attributes: `reactor`, `settings`, `handler`, `name` (the handler's), `on_head` (its, or None), `answer`
+    (both, for a request without a body), `takes_connect` (whether CONNECT is for it), `screens` (whether there is
+    something to ask before the handler), `limits` (of a head), `stamp` (the server's own field lines, made once a
+    second), `keep_alive` (seconds that an idle connection may last), `access_log` (or None), `connections` (the
+    open ones), `working` (answers being computed elsewhere), `clients` (connections by address, where
+    limit_per_client is set), `allowance` (requests after which a connection is closed; inf: none, 0: the server is
+    draining), `on_room` (called when a connection has gone).
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class Service:
         self.name = handler_name(handler)
         self.on_head = getattr(handler, "on_head", None)
         self.takes_connect = bool(getattr(handler, "takes_connect", False))
-        self.screens = self.on_head is not None or settings.limit_concurrency > 0
+        self.answer = handler if self.on_head is None else _asked_twice(self.on_head, handler)
+        self.screens = settings.limit_concurrency > 0
         self.limits = HeadLimits(
             settings.limit_head_size or _UNLIMITED,
             settings.limit_request_line or _UNLIMITED,
@@ -144,6 +147,18 @@ class Service:
             except Exception:  # our bug: it costs this connection, and not the others' deadlines
                 log.exception("internal error at the deadline of %s; closing it", connection.origin.peer)
                 connection.close()
+
+
+def _asked_twice(on_head: Callable[[Request], Any], handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """For a request without a body, `on_head` and then what it leaves to others, as one call: it is timed once."""
+
+    def answer(request: Request) -> Any:
+        verdict = on_head(request)
+        if verdict is None:
+            return handler(request)
+        return verdict.finish() if is_sink(verdict) else verdict
+
+    return answer
 
 
 _UNLIMITED = 1 << 62
