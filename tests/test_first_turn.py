@@ -275,7 +275,7 @@ def test_a_handler_that_stops_the_server(serve: Serve) -> None:
         turning.server.drain()
         return handler(request)
 
-    turning.server.service.handler = stop
+    turning.server.service.answer = stop
     turning.turn(2)
     for client in (first, second):
         assert read_response(client).field("Connection") == "close"
