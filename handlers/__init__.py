@@ -10,6 +10,8 @@ must not block: one that holds the loop for longer than 100 ms, itself or in a b
 upgraded protocol, is named in the log; `handlers.offload` moves it to a thread. What it raises is logged and becomes
 a 500.
 
+An application of WSGI needs none of this: `handlers.wsgi.Wsgi(app)` is a handler that calls it.
+
 The answer is one of three:
 - a `Response`: now. Its body is bytes, text, an open binary file, or an iterable of bytes, which is pulled piece
   by piece as the client takes them. An iterator that has nothing to give yet yields a `Later` of the piece. The

@@ -65,7 +65,7 @@ def _serve(config: Config) -> int:
     values = config.values
     is_verbose = values["log_level"] == "debug"
     try:
-        handler = load_all(values["target"], values["mount"], values["app_dir"])
+        handler = load_all(values["target"], values["mount"], values["app_dir"], config.hosting())
     except PluginError as error:
         _complain(str(error), error.__cause__ if is_verbose else None)
         return NOT_STARTED

@@ -12,16 +12,17 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..address import Address
-from ..plugins import is_folder, split_spec
+from ..plugins import Hosting, is_folder, split_spec
 from ..settings import Settings
 from ..values import did_you_mean
 from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, TARGET, TIMES, UPLOAD, Flag, UsageError
 
 _ABOUT = """\
-Serve HTTP/1.1: a directory of files, or a handler. `reactor`, or `python -m reactor` from a checkout.
+Serve HTTP/1.1: a directory of files, a handler, or a WSGI app. `reactor`, or `python -m reactor` from a checkout.
 
   reactor site --port 8080
   reactor greet.py --port 8080
+  reactor mysite.wsgi --threads 8
   reactor echo --mount /up=health -b 127.0.0.1:8000 -b unix:echo.sock
 """
 _EPILOG = """\
@@ -113,6 +114,9 @@ class Config:
 
     def settings(self) -> Settings:
         return Settings(**{field.name: self.values[field.name] for field in fields(Settings)})
+
+    def hosting(self) -> Hosting:
+        return Hosting(**{name: self.values[name] for name in Hosting._fields})
 
     def lines(self) -> list[str]:
         """Every value and its origin, a line each."""

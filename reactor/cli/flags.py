@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..address import AddressError, parse_address
-from ..plugins import DEFAULT, split_mount
+from ..plugins import DEFAULT, INTERFACES, Hosting, split_mount
 from ..settings import Settings
 from ..values import (
     one_of,
@@ -23,6 +23,8 @@ from ..values import (
 )
 
 SERVE, WHERE, SAY, LIMITS, TIMES = "what to serve", "where", "what to say", "limits (0: none)", "timeouts (0: none)"
+RUN = "how an app is run"
+_APPS = Hosting()
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -68,6 +70,13 @@ def _parse_port(text: str) -> int:
         hint = " (set by Kubernetes? see its enableServiceLinks)" if text.startswith("tcp://") else ""
         raise ValueError(f"a port is a number from 0 to 65535, not {text!r}{hint}")
     return int(text)
+
+
+def _parse_count(text: str) -> int:
+    number = parse_number(text)
+    if number < 0:
+        raise ValueError(f"a number is 0 or more, not {text!r}")
+    return number
 
 
 def _given(what: str) -> Callable[[str], str]:
@@ -121,7 +130,7 @@ def _settings_flags() -> list[Flag]:
 TARGET = Flag(name="target", group=SERVE, default=None, metavar="TARGET",
               parse=_given("the name of a handler, a file or a module"), show=lambda value: value or DEFAULT,
               about="a directory, whose files are served; a handler's name (`reactor handlers` lists them); "
-                    "file.py[:attr] or module:attr; options as in DIR:listing=no or "
+                    "file.py[:attr] or module[:attr], a handler or a WSGI app; options as in DIR:listing=no or "
                     "upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
 DIRECTORY = Flag(name="directory", short="-d", group=SERVE, default=None, metavar="DIR", parse=_given("a directory"),
                  show=lambda value: value or "", about="the same as DIR as the TARGET")  # fmt: skip
@@ -141,6 +150,14 @@ FLAGS = [
          show="=".join,
          about="serve SPEC, written as TARGET is, below PREFIX; repeat for several; TARGET serves the rest"),
     Flag(name="app_dir", group=SERVE, default=".", metavar="FOLDER", about="where module:attr is looked for first"),
+    Flag(name="interface", group=RUN, default=_APPS.interface, metavar="WORD", parse=one_of(INTERFACES),
+         about=f"{', '.join(INTERFACES)}: what a file or module has; auto: told from its parameters"),
+    Flag(name="factory", group=RUN, default=False, parse=parse_switch, show=show_switch,
+         about="call it, with nothing, to get what is served: create_app()"),
+    Flag(name="threads", group=RUN, default=_APPS.threads, metavar="N", parse=_parse_count,
+         about="that run a WSGI app; 0: it runs on the loop and must not block"),
+    Flag(name="queue", group=RUN, default=_APPS.queue, metavar="N", parse=_parse_count,
+         about="requests that wait for a thread; above it 503"),
     BIND, HOST, PORT,
     Flag(name="reuse_port", group=WHERE, default=False, parse=parse_switch, show=show_switch,
          about="share the port with other servers that say so too; the kernel spreads connections"),

@@ -5,14 +5,16 @@
     NAME                  an entry point of the group `reactor.handlers`, from an installed package
     file.py[:attr]        a file; without `attr` its `handler`, `app` or `application`
     module:attr[.attr]    a module in the working directory (or --app-dir) or on Python's path
+    package.module        the same; without `attr` as a file is
+    ...:attr()            what it makes, called with nothing (--factory says the same of all of them)
     ...:option=value,...  any of them, where it names a class: an instance with these options
 
 Law: only what is named is imported. Whatever is wrong is a `PluginError` of one line that says what would be
-right. What comes out takes one request. Here and nowhere else `reactor` reaches into `handlers`.
+right. What comes out takes one request: a WSGI app is put into a handler that calls it. Here and in `interfaces`, and
+nowhere else, `reactor` reaches into `handlers`.
 """
 
 import importlib.util
-import inspect
 import os
 import re
 from collections.abc import Sequence
@@ -24,55 +26,56 @@ from ..values import did_you_mean
 from . import catalog
 from .catalog import Listing, list_handlers
 from .importing import PluginError, import_builtin, import_file, import_named
+from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app_class, made_by
 from .options import OptionError, build, split_options
 
 __all__ = [
-    "DEFAULT", "Listing", "PluginError",
+    "AUTO", "DEFAULT", "INTERFACES", "Hosting", "Listing", "PluginError",
     "is_folder", "list_handlers", "load", "load_all", "split_mount", "split_spec",
 ]  # fmt: skip
 
 DEFAULT = "hello"
+_DEFAULTS = Hosting()
 _FILE = re.compile(r"(.*?\.py|[^:]*/[^:]*)(?::(.*))?", re.DOTALL)
 _OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
 
 
-def load(spec: str, app_dir: str = ".") -> Handler:
-    """The handler that `spec` names; modules are looked for in `app_dir` first."""
+def load(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Handler:
+    """The handler that `spec` names; modules are looked for in `app_dir` first. `hosting` is for what files and
+    modules have: a directory is one, and what goes by a name of its own is what it is."""
     place, rest = split_spec(spec)
     try:
         options = split_options(rest) if rest else {}
-        given = dict(options)
         if is_folder(place):
             if "root" in options:
                 raise OptionError("its root is the directory itself")
-            found, given["root"] = catalog.find("static", True), place
-        else:
-            found = _find(place, app_dir, bool(options))
-        if isinstance(found, type):
-            found = build(found, given)
+            return cast(Handler, build(catalog.find("static", True), {**options, "root": place}))
+        found, hosting = _find(place, app_dir, bool(options), hosting)
+        if isinstance(found, type) and not (hosting.interface == WSGI or is_app_class(found)):
+            found = build(found, options)
         elif options:
             raise PluginError(f"{place} takes no options, for it is no class: leave out :{rest}")
     except OptionError as error:
         raise PluginError(f"{place}: {error}") from error.__cause__
-    if fault := _fault(found):
-        raise PluginError(f"{place} {fault}")
-    return cast(Handler, found)
+    return as_handler(found, place, hosting)
 
 
-def load_all(target: str | None, mounts: Sequence[tuple[str, str]], app_dir: str = ".") -> Handler:
+def load_all(
+    target: str | None, mounts: Sequence[tuple[str, str]], app_dir: str = ".", hosting: Hosting = _DEFAULTS
+) -> Handler:
     """The handler for a whole server: `target` (by default the demo) bare, or a router with the mounts.
 
     `mounts`: pairs of prefix and SPEC. Besides mounts, `target` serves the rest; without it, the rest is 404.
     """
     if not mounts:
-        return load(target or DEFAULT, app_dir)
+        return load(target or DEFAULT, app_dir, hosting)
     router = cast(_Router, import_builtin("router").Router())
     named: dict[str, str] = {}
     for prefix, spec in [*mounts, *([("/", target)] if target is not None else [])]:
         if prefix in named:
             raise PluginError(f"{named[prefix]} and {spec} cannot both be served at {prefix}")
         named[prefix] = spec
-        handler = load(spec, app_dir)
+        handler = load(spec, app_dir, hosting)
         try:
             router.mount(prefix, handler)
         except ValueError as error:
@@ -103,18 +106,28 @@ def split_spec(spec: str) -> tuple[str, str]:
 # Finding.
 
 
-def _find(place: str, app_dir: str, has_options: bool) -> Any:
+def _find(place: str, app_dir: str, has_options: bool, hosting: Hosting) -> tuple[Any, Hosting]:
+    """What `place` names, and how it is to be taken."""
     if not place:
         raise PluginError("'' names no handler")
+    if place.endswith("()"):
+        place, hosting = place[:-2], hosting._replace(factory=True)
+    usual = catalog.FACTORIES if hosting.factory else catalog.USUAL
     if match := _FILE.fullmatch(place):
         _refuse_rest(match[1], match[2] or "")
-        return _in_file(os.path.expanduser(match[1]), match[2])
-    if ":" in place:
-        return _in_module(place, app_dir)
+        found = _in_file(os.path.expanduser(match[1]), match[2], usual)
+    elif ":" in place or ("." in place and not catalog.has(place)):
+        found = _in_module(place, app_dir, usual)
+    else:
+        return _by_name(place, has_options), _DEFAULTS._replace(threads=hosting.threads, queue=hosting.queue)
+    return (made_by(found, place) if hosting.factory else found), hosting
+
+
+def _by_name(place: str, has_options: bool) -> Any:
     if not catalog.has(place):
         if os.path.isfile(f"{place}.py"):
             raise PluginError(f"there is no handler {place}; did you mean {place}.py?")
-        if all(part.isidentifier() for part in place.split(".")) and importlib.util.find_spec(place.partition(".")[0]):
+        if place.isidentifier() and importlib.util.find_spec(place):
             raise PluginError(f"there is no handler {place}; of the module of that name, say which: {place}:ATTR")
     return catalog.find(place, has_options)
 
@@ -132,16 +145,16 @@ def is_folder(place: str) -> bool:
     return os.path.isdir(os.path.expanduser(place)) and not (is_bare and catalog.has(place))
 
 
-def _in_file(path: str, attr: str | None) -> Any:
+def _in_file(path: str, attr: str | None, usual: Sequence[str]) -> Any:
     if not os.path.isfile(path):
         raise PluginError(f"there is no file {path}{did_you_mean(path, _files_beside(path))}")
-    return _attribute(import_file(path), attr, path)
+    return _attribute(import_file(path), attr, path, usual)
 
 
-def _in_module(place: str, app_dir: str) -> Any:
-    name, _, attr = place.partition(":")
+def _in_module(place: str, app_dir: str, usual: Sequence[str]) -> Any:
+    name, colon, attr = place.partition(":")
     _refuse_rest(name, attr)
-    if not all(part.isidentifier() for part in [*name.split("."), *attr.split(".")]):
+    if not all(part.isidentifier() for part in [*name.split("."), *(attr.split(".") if colon else ())]):
         raise PluginError(f"{place} is not understood; write file.py:attr, module:attr, or a handler's name")
     try:
         module = import_named(name, app_dir)
@@ -149,16 +162,16 @@ def _in_module(place: str, app_dir: str) -> Any:
         if getattr(error.__cause__, "name", None) != name or not catalog.has(name):
             raise
         raise PluginError(f"{error}; an option of {name} is written {name}:option=value") from error.__cause__
-    return _attribute(module, attr, name)
+    return _attribute(module, attr, name, usual)
 
 
-def _attribute(module: ModuleType, attr: str | None, place: str) -> Any:
+def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence[str]) -> Any:
     """`attr` of a module, dots and all; without it, what goes by one of the usual names."""
     if not attr:
-        found = catalog.usual(module)
+        found = catalog.usual(module, usual)
         if found is None:
-            usual = ", ".join(catalog.USUAL)
-            raise PluginError(f"{place} has none of {usual}; say which, as in {place}:ATTR{_own(module)}")
+            names = ", ".join(usual)
+            raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{_own(module)}")
         return found
     found = module
     for part in attr.split("."):
@@ -182,31 +195,3 @@ def _files_beside(path: str) -> list[str]:
         return [os.path.join(folder, each) for each in os.listdir(folder or ".") if each.endswith(".py")]
     except OSError:
         return []
-
-
-# Looking it over.
-
-
-def _fault(found: Any) -> str | None:
-    """What keeps an object from being a handler, or None."""
-    if not callable(found):
-        return f"is of type {type(found).__name__}, and cannot be called with a request"
-    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(type(found).__call__)
-    try:
-        signature = inspect.signature(found)
-    except (TypeError, ValueError):  # a callable of C that does not say
-        return None
-    if _takes(signature, 1):
-        return "is an async function; this version runs plain ones" if is_async else None
-    for count, name in (3, "an ASGI"), (2, "a WSGI"):
-        if _takes(signature, count):
-            return f"looks like {name} app; this version runs handlers, which take one request"
-    return f"cannot be called with a request alone; its parameters are {signature}"
-
-
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # it takes 15 ms to import, and most starts do without
 
 GROUP = "reactor.handlers"
 USUAL = ("handler", "app", "application")  # what a module's handler is called where nothing is said
+FACTORIES = ("create_app", "make_app")  # and what makes it, with --factory
 
 
 def find(name: str, has_options: bool) -> Any:
@@ -45,9 +46,9 @@ def has(name: str) -> bool:
     return name in _modules() or any(each.name == name for each in _points())
 
 
-def usual(module: ModuleType) -> Any:
+def usual(module: ModuleType, names: Sequence[str] = USUAL) -> Any:
     """The handler of a module by its usual names, or None."""
-    return next((getattr(module, name) for name in USUAL if hasattr(module, name)), None)
+    return next((getattr(module, name) for name in names if hasattr(module, name)), None)
 
 
 @dataclass(frozen=True, slots=True)

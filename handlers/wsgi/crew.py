@@ -1,0 +1,96 @@
+"""The crew: threads for an application, a queue in front of them, a watch on them.
+
+Law: both are bounded, and what does not fit is told so at once.
+
+What came in one turn of the loop is given to the threads at its end. A thread that is woken takes the interpreter's
+lock as soon as the loop lets go of it, at its next read from a socket: then the loop would wait for the threads with
+each request, and answer half as many.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any, BinaryIO
+
+from reactor import Answer, Later, Request, Response
+
+from ..offload import PATIENCE, Pool
+from .environ import Environs
+from .start import Heads
+from .threaded import ThreadedCall
+from .watch import Watch
+
+log = logging.getLogger("reactor")
+
+REMINDER = 10.0  # seconds until the log says again that there is no thread left
+
+_BUSY = Response(503, "all threads are busy, and enough is waiting for them; try again\n", {"Retry-After": "1"})
+
+
+class Crew:
+    """Answers with a Later. `pool`: the threads, and what waits for them; `call_soon`: the loop's, which calls back at
+    the end of a turn, or None where there is none, or several."""
+
+    def __init__(self, app: Callable[..., Any], environs: Environs, name: str, threads: int, queue: int) -> None:
+        self.call_soon: Callable[[Callable[[], None]], None] | None = None
+        self._new: list[tuple[ThreadedCall, Later]] = []  # of this turn
+        self._app = app
+        self._environs = environs
+        self._heads = Heads()
+        self._limits = threads, queue
+        self._remind_at = 0.0
+        self._watch = Watch()
+        self.pool = Pool(name, threads, queue)
+
+    def answer(self, request: Request, body: BinaryIO | None, size: int) -> Answer:
+        """`body`: what the request brought, or None; `size`: bytes of it. It is closed with the answer."""
+        later = Later()
+        environ = self._environs.make(request, body, size)
+        call = ThreadedCall(self._app, self._heads, request, environ, body, later, self._close)
+        if not self._new and self.call_soon is not None:
+            self.call_soon(self._submit)
+        self._new.append((call, later))
+        if self.call_soon is None:
+            self._submit()
+        return later
+
+    def _submit(self) -> None:
+        """Let the threads have what is new."""
+        new, self._new = self._new, []
+        for call, later in new:
+            job = None if later.is_abandoned else self.pool.submit(partial(self._work, call), call.drop)
+            if job is not None:
+                later.on_abandon = job.abandon  # where no thread has it yet, it gives its place to another
+                continue
+            call.drop()
+            if not later.is_abandoned:
+                self._tell_busy()
+                later.answer(_BUSY)
+
+    def close(self) -> None:
+        for call, _ in self._new:
+            call.drop()
+        self.pool.close(PATIENCE)
+        self._watch.close()
+        if self.pool.busy:
+            log.warning("%d threads are still at work, and left behind", self.pool.busy)
+
+    def _work(self, call: ThreadedCall) -> Any:
+        self._watch.begin(call.request)
+        try:
+            call.run()
+        finally:
+            self._watch.end()
+
+    def _close(self, close: Callable[[], None]) -> None:
+        """Close a file that has left, where it may take its time; if need be, here."""
+        if self.pool.submit(close, close) is None:  # type: ignore[arg-type]  # nobody awaits what it returns
+            close()
+
+    def _tell_busy(self) -> None:
+        now = monotonic()
+        if now >= self._remind_at:
+            self._remind_at = now + REMINDER
+            threads, queue = self._limits
+            log.warning("all %d threads are busy, and %d requests wait for them; more are answered 503", threads, queue)
