@@ -58,7 +58,7 @@ class Connection(Dialogue):
 
     def begin(self) -> None:
         """Be served. Its first request is often here by now, and who was answered and has gone by the end of the turn
-        was never watched: a connection for each request costs a fifth less. OSError: the selector takes no more."""
+        was never watched: a connection for each request costs a sixth less. OSError: the selector takes no more."""
         if self._receive():
             self._advance()
         else:
