@@ -10,7 +10,7 @@ import logging
 from functools import partial
 from typing import Any
 
-from reactor import Answer, BodySink, Collector, Handler, Later, Request, Response, Upgrade, handler_name
+from reactor import Answer, BodySink, Collector, Handler, Later, Request, Response, Upgrade, as_handler, handler_name
 
 log = logging.getLogger("reactor")
 
@@ -126,9 +126,9 @@ class Around:
 
 
 def checked(handler: Handler) -> Handler:
-    """`handler`, if it can be one; TypeError says what it is instead."""
+    """`handler`, if it can be one, or what runs it, if it is async; TypeError says what it is instead."""
     if isinstance(handler, type):
         raise TypeError(f"{handler.__name__} is a class, and a handler is an instance: {handler.__name__}(…)")
     if not callable(handler):
         raise TypeError(f"a handler is called with a request; {handler!r} cannot be called")
-    return handler
+    return as_handler(handler)

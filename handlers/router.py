@@ -91,9 +91,9 @@ class Router:
         shape, parameters = parse_path(path)
 
         def add(handler: H) -> H:
-            checked(handler)
+            runner = checked(handler)
             handlers = self._handlers_at(path, shape, parameters, names)
-            handlers.update(dict.fromkeys(names, handler))
+            handlers.update(dict.fromkeys(names, runner))
             return handler
 
         return add

@@ -21,8 +21,11 @@ The map, lowest layer first; a file imports only from those above it here, and `
     state          the table of a connection's states
     wait           the clock of a state: since when, until when
     connection     the state machine: bytes, states, deadlines
+    aio/           asyncio: the reactor as a loop's guest, requests as tasks; imported where it is needed
+    coroutines     what may be a handler: a coroutine function, too
     listener       accepting, in bursts and with pauses
     datagram       packets in, packets out
+    signals        TERM, INT and HUP, while a server runs
     server         wires it all; start, drain, stop
     memory         a transport and a reactor without a kernel
     testing        a client for handlers, without sockets
@@ -39,21 +42,39 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is importe
     _line = f"reactor needs Python 3.11 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
     raise SystemExit(_line) if sys.argv[0] == "-m" else ImportError(_line)
 
+from typing import TYPE_CHECKING, Any
+
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
+from .coroutines import as_handler
 from .exchange import Collector
 from .http1.dates import http_date, parse_http_date
 from .http1.fields import Headers
 from .http1.query import Query
 from .http1.request import Request
 from .http1.response import FileBody, Response
-from .server import Server
+from .server import Server, serve
 from .service import handler_name
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .aio import Gone, Host, Inflow, Outflow, Pieces, StreamingRequest, current_host, streaming
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Handler", "Headers", "Later", "Link",
-    "Query", "Request", "Response", "Server", "Settings", "Upgrade", "UpgradedProtocol",
-    "handler_name", "http_date", "parse_http_date",
+    "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Gone", "Handler", "Headers", "Host", "Inflow",
+    "Later", "Link", "Outflow", "Pieces", "Query", "Request", "Response", "Server", "Settings", "StreamingRequest",
+    "Upgrade", "UpgradedProtocol",
+    "as_handler", "current_host", "handler_name", "http_date", "parse_http_date", "serve", "streaming",
 ]  # fmt: skip
+
+_OF_ASYNCIO = ("Gone", "Host", "Inflow", "Outflow", "Pieces", "StreamingRequest", "current_host", "streaming")
+
+
+def __getattr__(name: str) -> Any:
+    """What needs asyncio is imported when it is asked for."""
+    if name not in _OF_ASYNCIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import aio
+
+    return getattr(aio, name)

@@ -1,8 +1,9 @@
 """The reactor: waits for descriptors, calls what is bound to them. An event loop one can hold in the head.
 
 A *turn* is: select, read the clock once, tick if a second has passed, call back whoever is ready, then
-whoever was put off by `call_soon`. Law: it knows no HTTP; it sleeps until something is due, and with
-nothing to keep time for it has no timeout at all; a callback that raises costs its own handle, not the loop.
+whoever was put off by `call_soon`. `run` makes one turn after the other; another loop may make them instead
+(`host`, `due`, `fileno`), and has this one as its guest. Law: it knows no HTTP; it sleeps until something is due, and
+with nothing to keep time for it has no timeout at all; a callback that raises costs its own handle, not the loop.
 """
 
 import logging
@@ -36,8 +37,11 @@ class Reactor:
 
     Attributes: `now` (seconds, monotonic, read once a turn); `on_tick` (called about once a second while
     `keeps_time`, and at the first turn after a sleep; before the turn's callbacks); `keeps_time` (a bool that
-    whoever has deadlines sets, so that the reactor wakes for the tick).
+    whoever has deadlines sets, so that the reactor wakes for the tick); `is_running` (False once it was told to stop).
     """
+
+    is_running = False
+    _on_soon: Callable[[], None] | None = None  # whose turns are made by another loop: there is something to do
 
     def __init__(
         self,
@@ -47,7 +51,6 @@ class Reactor:
         self._selector = selector if selector is not None else selectors.DefaultSelector()
         self._clock = clock
         self._soon: deque[Callable[[], None]] = deque()
-        self._is_running = False
         self._next_tick = 0.0
         self._thread: int | None = None
         self.now = clock()
@@ -75,10 +78,14 @@ class Reactor:
         From another thread use `call_from_outside`.
         """
         self._soon.append(callback)
+        if self._on_soon is not None:
+            self._on_soon()
 
     def call_from_outside(self, callback: Callable[[], None]) -> None:
         """`call_soon` for any thread: wakes the reactor if it may be asleep."""
         self._soon.append(callback)
+        if self._on_soon is not None and threading.get_ident() == self._thread:
+            self._on_soon()
         if threading.get_ident() != self._thread:
             self._waker.wake()
 
@@ -89,21 +96,42 @@ class Reactor:
 
     def run(self) -> None:
         """Turn until `stop`."""
-        self._is_running = True
-        self._thread = threading.get_ident()
+        self.host(None)
         try:
-            while self._is_running:
+            while self.is_running:
                 self.turn()
         finally:
-            self._thread = None
+            self.leave()
 
     def stop(self) -> None:
         """Let `run` return when this turn is over. From another thread: `call_from_outside(reactor.stop)`."""
-        self._is_running = False
+        self.is_running = False
 
-    def turn(self) -> None:
-        """One turn; blocks until something is due."""
+    def host(self, on_soon: Callable[[], None] | None) -> None:
+        """From now on and until `leave`, this thread makes the turns. Another loop than `run` makes one, with
+        `may_sleep=False`, when `fileno` is readable, when it is `due`, and after `on_soon`, which is called where
+        something was put off on this thread."""
+        self.is_running = True
+        self._thread = threading.get_ident()
+        self._on_soon = on_soon
+
+    def leave(self) -> None:
+        self._thread = self._on_soon = None
+
+    def fileno(self) -> int:
+        """The selector's own descriptor (epoll's or kqueue's), readable while something watched is ready."""
+        selector: Any = self._selector
+        return int(selector.fileno())
+
+    def due(self) -> float | None:
+        """Seconds until a turn is due that no descriptor asks for; None: until one does."""
         if self._soon:
+            return 0
+        return max(self._next_tick - self._clock(), 0) if self.keeps_time else None
+
+    def turn(self, may_sleep: bool = True) -> None:
+        """One turn; blocks until something is due, if it may."""
+        if self._soon or not may_sleep:
             timeout: float | None = 0
         elif self.keeps_time:
             timeout = max(self._next_tick - self._clock(), 0)

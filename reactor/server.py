@@ -5,20 +5,27 @@ whatever way the server ends.
 """
 
 import logging
-import signal
 import threading
 from collections.abc import Callable, Collection, Sequence
-from types import TracebackType
-from typing import Any, Self, TextIO
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from .access_log import AccessLog
 from .address import Address, AddressError, Endpoint, open_address, parse_address
-from .answers import Handler
+from .coroutines import AnyHandler, as_handler
+from .coroutines import check_handler as check_handler
 from .datagram import DatagramEndpoint
 from .listener import Listener
 from .loop import Reactor
 from .service import Service
 from .settings import Settings
+from .signals import catch_signals
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .aio import Host
 
 log = logging.getLogger("reactor")
 
@@ -30,7 +37,9 @@ class Server:
 
     `bind`: what --bind takes ("127.0.0.1:0", "unix:/run/x.sock", ...), one or several. `access_log`: a text
     stream, or None for no log. In the foreground `run()`; in a thread of its own `start()` and `stop()`, or a
-    with block; a Server runs once. Attributes: `settings`, `reactor`, `endpoints` (open ones).
+    with block; a Server runs once. In a program that runs asyncio, `await serve()`. Async handlers have it run a loop
+    of its own, made by `loop_factory` (uvloop.new_event_loop, for example; None: asyncio's own). Attributes:
+    `settings`, `reactor`, `endpoints` (open ones).
 
         with Server(handler, bind="127.0.0.1:0") as server:
             urllib.request.urlopen(server.url)
@@ -38,12 +47,13 @@ class Server:
 
     def __init__(
         self,
-        handler: Handler,
+        handler: AnyHandler,
         bind: str | Sequence[str | Address] = "127.0.0.1:8000",
         settings: Settings | None = None,
         access_log: TextIO | None = None,
         *,
         reuse_port: bool = False,
+        loop_factory: "Callable[[], asyncio.AbstractEventLoop] | None" = None,
     ) -> None:
         check_handler(handler)
         binds: Sequence[str | Address] = [bind] if isinstance(bind, str) else bind
@@ -51,17 +61,18 @@ class Server:
         self.settings = settings if settings is not None else Settings()
         self.reactor = Reactor()
         self.endpoints: list[Endpoint] = []
-        self._handler = handler
+        self._handler = as_handler(handler)
         self._reuse_port = reuse_port
         log_to = AccessLog(self.reactor.call_soon, access_log) if access_log is not None else None
-        self.service = Service(self.reactor, self.settings, handler, log_to)
+        self.service = Service(self.reactor, self.settings, self._handler, log_to)
         self._listeners: list[Listener] = []
         self._datagrams: list[DatagramEndpoint] = []
-        self._drain_until: float | None = None
+        self._drain_until = -inf  # seconds on the reactor's clock
         self._thread: threading.Thread | None = None
+        self._loop_factory = loop_factory
+        self._host: Host | None = None
         self._has_opened = self._has_begun = False
         self._has_started = False  # the handler
-        self._is_told_to_stop = False
         self._has_drained = False  # whoever waited in a queue has been accepted: the last connection to go is the last
 
     # Life.
@@ -81,6 +92,8 @@ class Server:
             if startup is not None:
                 startup(self)
             self._has_started = True
+            if self._host is not None:
+                self._host.run(self._host.open)
         except BaseException:
             self.close()
             raise
@@ -89,6 +102,35 @@ class Server:
         """Serve until `drain` or, in the main thread, until TERM, INT or HUP. `on_ready` is called when open."""
         self._begin()
         self._run(on_ready)
+
+    async def serve(self, on_ready: Callable[["Server"], None] | None = None) -> None:
+        """`run`, in the loop that awaits it. Signals are the program's; to be cancelled drains, and twice aborts."""
+        if self._has_opened:
+            raise RuntimeError(_ONCE)
+        from .aio import Host
+
+        host = self._host = Host(self.reactor)
+        self._begin()
+        try:
+            await host.open()
+            self._listen()
+            if on_ready is not None:
+                on_ready(self)
+            await host.serve(self.drain, self.abort)
+        finally:
+            self._cut()
+            try:
+                await host.close(self._drain_until - self.reactor.now)
+            finally:
+                self.close()
+
+    def use_asyncio(self) -> "Host":
+        """The asyncio loop, with us as its guest, for a handler that needs one; to be called by its `startup`."""
+        if self._host is None:
+            from .aio import OwnHost
+
+            self._host = OwnHost(self.reactor, self._loop_factory)
+        return self._host
 
     def _begin(self) -> None:
         """Open, unless that has been done; all of it only once."""
@@ -104,7 +146,10 @@ class Server:
             self._listen()
             if on_ready is not None:
                 on_ready(self)
-            self.reactor.run()
+            if self._host is None:
+                self.reactor.run()
+            else:
+                self._host.run(partial(self._host.serve, self.drain, self.abort))
         except KeyboardInterrupt:
             log.warning("interrupted; %s reset", connections(self.service.connections))
         finally:
@@ -127,9 +172,7 @@ class Server:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -163,7 +206,7 @@ class Server:
         for connection in list(self.service.connections):
             self.service.retire(connection)
         timeout = self.settings.timeout_graceful_shutdown
-        self._drain_until = self.reactor.now + timeout if timeout else None
+        self._drain_until = self.reactor.now + (timeout or inf)
         self._has_drained = True
         self._on_room()
 
@@ -175,21 +218,28 @@ class Server:
 
     def close(self) -> None:
         """Give everything back; `run` does it."""
+        self._cut()
+        try:
+            if self._host is not None:
+                self._host.end(self._drain_until - self.reactor.now)
+            shutdown: Callable[[], Any] | None = getattr(self._handler, "shutdown", None)
+            if self._has_started and shutdown is not None:
+                shutdown()
+        except Exception:
+            log.exception("shutdown of %s raised", self.service.name)
+        finally:
+            self._has_started = False
+            if self.service.access_log is not None:
+                self.service.access_log.close()
+            self.reactor.close()
+
+    def _cut(self) -> None:
+        """Close all that is open to clients, whatever is under way."""
         for connection in list(self.service.connections):
             connection.abort()
         closing: list[Listener | DatagramEndpoint | Endpoint] = [*self._listeners, *self._datagrams, *self.endpoints]
         for each in closing:
             each.close()
-        shutdown: Callable[[], Any] | None = getattr(self._handler, "shutdown", None)
-        if self._has_started and shutdown is not None:
-            try:
-                shutdown()
-            except Exception:
-                log.exception("shutdown of %s raised", self.service.name)
-        self._has_started = False
-        if self.service.access_log is not None:
-            self.service.access_log.close()
-        self.reactor.close()
 
     def _listen(self) -> None:
         for endpoint in self.endpoints:
@@ -212,7 +262,7 @@ class Server:
         self.service.sweep()
         for listener in self._listeners:
             listener.resume()
-        if self._drain_until is not None and self.reactor.now >= self._drain_until:
+        if self._drain_until <= self.reactor.now and self._has_drained:
             log.warning("%s not done in time; reset", connections(self.service.connections))
             self.abort()
         access_log = self.service.access_log
@@ -235,37 +285,16 @@ class Server:
             listener.resume()
 
     def _catch_signals(self) -> Callable[[], None]:
-        """Let TERM, INT and HUP drain, a second INT stop at once; returns what undoes it. Elsewhere than in the
-        main thread, signals are not ours; nor is a HUP that is ignored: that is how nohup says to stay."""
         if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        numbers = [signal.SIGTERM, signal.SIGINT]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
-        former = {number: signal.signal(number, self._on_signal) for number in numbers}
-        former_fd = signal.set_wakeup_fd(self.reactor.signal_fd, warn_on_full_buffer=False)
-
-        def restore() -> None:
-            signal.set_wakeup_fd(former_fd)
-            for number, action in former.items():
-                signal.signal(number, action)
-
-        return restore
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        if number == signal.SIGINT and (self._is_told_to_stop or self.service.is_draining):
-            raise KeyboardInterrupt  # wherever we are: a handler that holds the loop would never let abort() begin
-        self._is_told_to_stop = True
-        self.reactor.call_soon(self.drain)
-
-
-def check_handler(handler: object) -> None:
-    """TypeError if it cannot be called."""
-    if not callable(handler):
-        kind = type(handler).__name__
-        raise TypeError(f"a handler is called with a Request and returns a Response; {handler!r} is a {kind}")
+            return lambda: None  # signals are not ours
+        return catch_signals(self.reactor, self.drain, lambda: self.service.is_draining)
 
 
 def connections(some: Collection[object]) -> str:
     """How many: "1 connection", "2 connections"."""
     return f"{len(some)} connection{'s' * (len(some) != 1)}"
+
+
+async def serve(handler: AnyHandler, bind: str | Sequence[str | Address] = "127.0.0.1:8000", **options: Any) -> None:
+    """`await serve(handler)`, in a program that runs asyncio: a Server with these `options`, and its `serve`."""
+    await Server(handler, bind, **options).serve()

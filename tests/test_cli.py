@@ -184,7 +184,6 @@ def test_the_version_is_said_once() -> None:
         (["hello", "--interface", "cgi"], 2, "--interface: auto, handler, wsgi or asgi is wanted, not 'cgi'"),
         (["hello", "--threads", "-1"], 2, "--threads: a number is 0 or more, not '-1'"),
         (["start.py", "--factory"], 3, "start.py has none of create_app, make_app; say which, as in start.py:ATTR; it"),
-        (["start.py:handler", "--interface", "asgi"], 3, "start.py:handler is an ASGI app, and ASGI is not here yet"),
         (["handlers", "all"], 2, "`reactor handlers` lists what can be served by name, and takes nothing more: leave"),
         (["-b", "unix:/no/such/folder/s"], 3, "cannot listen on unix:/no/such/folder/s: no such directory"),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.asgi import Asgi
 from handlers.health import Health
 from handlers.wsgi import Wsgi
 from reactor.plugins import Hosting, PluginError, load, load_all
@@ -159,8 +160,7 @@ class App:
         assert interface_of(load("shop.py:two"), "") == HANDLER
         assert isinstance(load("shop.py:two", hosting=Hosting(WSGI)), Wsgi)
         assert not isinstance(load("shop.py:app", hosting=Hosting(HANDLER)), Wsgi)
-        with pytest.raises(PluginError, match="ASGI is not here yet"):
-            load("shop.py:app", hosting=Hosting(ASGI))
+        assert isinstance(load("shop.py:app", hosting=Hosting(ASGI)), Asgi)
         for interface in (WSGI, HANDLER):
             with pytest.raises(PluginError, match="is of type int, and cannot be called with a request"):
                 load("shop.py:number", hosting=Hosting(interface))

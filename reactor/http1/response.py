@@ -216,6 +216,8 @@ def _take_body(body: Body, length: int | None) -> tuple[bytes | FileBody | Itera
             raise TypeError("a file is sent as it is: open it in binary mode")
         file = FileBody(cast(BinaryIO, body), body.tell(), length)
         return file, file.length
+    if hasattr(body, "__aiter__"):  # of an async handler, which is run by what knows how to pull it
+        return cast(Iterator[Any], body), length
     if isinstance(body, Mapping) or not hasattr(body, "__iter__"):
         raise TypeError(f"a body is bytes, str, a binary file or an iterable of bytes, not {type(body).__name__}")
     if length is not None and length < 0:

@@ -1,8 +1,8 @@
 """Interfaces: what a thing that was named is, by what it takes, and a handler made of it.
 
-    a handler        one argument: a Request
+    a handler        one argument: a Request; it may be async
     a WSGI app       two: environ and start_response (PEP 3333)
-    an ASGI app      three: scope, receive and send, or async; it is recognised, and not served yet
+    an ASGI app      three: scope, receive and send
 
 Law: nothing is called to find out. What its parameters leave open, their names say; what these leave open, its user
 (--interface).
@@ -12,6 +12,7 @@ import inspect
 from typing import Any, NamedTuple, cast
 
 from ..answers import Handler
+from ..coroutines import as_handler as handler_of
 from .importing import PluginError, explaining, import_builtin
 
 AUTO, HANDLER, WSGI, ASGI = INTERFACES = ("auto", "handler", "wsgi", "asgi")
@@ -48,9 +49,9 @@ def as_handler(found: Any, place: str, hosting: Hosting) -> Handler:
         raise PluginError(f"{place} is of type {type(found).__name__}, and cannot be called with a request")
     interface = hosting.interface if hosting.interface != AUTO else interface_of(found, place)
     if interface == ASGI:
-        raise PluginError(f"{place} is an ASGI app, and ASGI is not here yet: handlers and WSGI apps are served")
+        return cast(Handler, import_builtin("asgi").Asgi(found))
     if interface == HANDLER:
-        return cast(Handler, found)
+        return handler_of(cast(Handler, found))
     return cast(Handler, import_builtin("wsgi").Wsgi(found, hosting.threads, hosting.queue))
 
 
@@ -66,8 +67,6 @@ def interface_of(found: Any, place: str) -> str:
     if _takes_any(signature):  # a decorator's, around what it does not know: of frameworks, most likely
         return ASGI if is_async else WSGI
     if _takes(signature, 1):
-        if is_async:
-            raise PluginError(f"{place} is an async function; this version runs plain ones")
         return HANDLER
     if _takes(signature, 3) and (is_async or not _takes(signature, 2)):
         return ASGI

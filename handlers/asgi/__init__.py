@@ -1,0 +1,67 @@
+"""ASGI: an application of ASGI 3, unchanged.
+
+    handler = Asgi(app)
+
+Law: the application runs in tasks on the server's own thread, in an asyncio loop that has the server as its guest; what
+it sends waits for the client, and what the client sends waits for it. In the order of a request:
+
+    scope      the request, as an application wants it
+    call       receive and send: one request's life
+    start      the status and fields that it gives, checked
+    lifespan   its startup and its shutdown
+"""
+
+from typing import Any
+
+from reactor import Answer, Inflow, Request, Response, Server, current_host, handler_name
+
+from .call import Call
+from .lifespan import Lifespan
+from .scope import Scopes
+from .start import Heads
+
+__all__ = ["Asgi"]
+
+_NO_WEBSOCKETS = Response(501, "this server speaks no WebSocket yet\n")
+
+
+class Asgi:
+    """Serves an ASGI application. TypeError where `app` cannot be called; what it says at its startup has failed
+    (`lifespan.startup.failed`) is raised, and the server does not start."""
+
+    def __init__(self, app: Any) -> None:
+        if not callable(app):
+            raise TypeError(f"an ASGI application is called with scope, receive and send; {app!r} cannot be called")
+        self.app = app
+        self.__module__, _, self.__qualname__ = handler_name(app).rpartition(".")
+        self._state: dict[str, Any] = {}
+        self._scopes = Scopes(None, self._state)
+        self._heads = Heads()
+
+    def startup(self, server: Server) -> None:
+        names = [each.sock.getsockname() for each in getattr(server, "endpoints", ())]
+        address = next(((each[0], each[1]) for each in names if isinstance(each, tuple)), None)
+        self._scopes = Scopes(address or next(((each, None) for each in names), None), self._state)
+        host = server.use_asyncio()
+        lifespan = Lifespan(self.app, self.__qualname__, self._state, host.loop)
+        host.around(lifespan.begin, lifespan.end)
+
+    def on_head(self, request: Request) -> Inflow | None:
+        length = request.head.terms.length
+        if not length:
+            return None
+        inflow = Inflow(current_host().loop, length)
+        self._begin(request, inflow)
+        return inflow
+
+    def __call__(self, request: Request) -> Answer:
+        if request.headers.raw(b"upgrade") is not None and request.headers["upgrade"].lower() == "websocket":
+            return _NO_WEBSOCKETS
+        inflow = Inflow(current_host().loop, 0, request.body)
+        self._begin(request, inflow)
+        return inflow.finish()
+
+    def _begin(self, request: Request, inflow: Inflow) -> None:
+        host = current_host()
+        call = Call(request, inflow, self._heads, self.__qualname__, host.loop)
+        host.begin(call.run(self.app, self._scopes.make(request)))

@@ -1,0 +1,179 @@
+"""One request's life: what an application receives and sends.
+
+Law: an answer leaves when its first piece of body is known, so that a short one leaves whole; `send` waits while the
+client does not take what was sent, and raises an OSError when it has gone (ASGI 2.4); `receive` says
+`http.disconnect` as soon as it has, or has said goodbye, and when the answer is complete. Nobody is cancelled. An
+answer that is begun before its request's end is held back until that, as far as HELD goes: then what is still to come
+of the request is lost.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from reactor import FileBody, Gone, Inflow, Outflow, Request, Response
+
+from .scope import Scope
+from .start import Head, Heads
+
+log = logging.getLogger("reactor")
+
+HELD = 1024 * 1024  # bytes of an answer that wait for the end of its request
+
+Message = dict[str, Any]
+
+
+class Call:
+    """`inflow` brings the body of `request`, and takes the answer."""
+
+    __slots__ = ("_end", "_head", "_heads", "_inflow", "_is_complete", "_is_drained", "_is_gone", "_is_over",
+                 "_is_silent", "_loop", "_name", "_outflow", "_request")  # fmt: skip
+
+    def __init__(
+        self, request: Request, inflow: Inflow, heads: Heads, name: str, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._request = request
+        self._inflow = inflow
+        self._heads = heads
+        self._name = name
+        self._loop = loop
+        self._head: Head | None = None  # as soon as it was sent
+        self._outflow: Outflow | None = None  # of an answer in pieces
+        self._is_silent = request.head.method == "HEAD"  # the answer has no body, whatever is sent
+        self._is_complete = False  # the answer, as far as the application is concerned
+        self._is_drained = False  # the request's body was received
+        self._is_gone = False  # the client
+        self._is_over = False  # nothing is to come from it any more
+        self._end: asyncio.Event | None = None  # the same, for who waits for it
+        inflow.on_gone = inflow.later.on_abandon = self._leave
+        inflow.later.on_goodbye = self._finish
+
+    async def run(self, app: Any, scope: Scope) -> None:
+        try:
+            await app(scope, self.receive, self.send)
+            if not self._is_complete:
+                raise RuntimeError("the application returned, and its answer is not complete")
+        except (Exception, SystemExit) as error:
+            self._fail(error)
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    async def receive(self) -> Message:
+        inflow = self._inflow
+        if not self._is_drained:
+            try:
+                data = await inflow.read()
+            except Gone:
+                return {"type": "http.disconnect"}
+            self._is_drained = inflow.is_drained
+            return {"type": "http.request", "body": data, "more_body": not self._is_drained}
+        if not self._is_over:
+            if self._end is None:
+                self._end = asyncio.Event()
+            await self._end.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if self._is_gone:
+            raise Gone
+        if kind == "http.response.start":
+            if self._head is not None:
+                raise RuntimeError("an answer is begun once")
+            self._head = self._heads.of(message)
+            return
+        if self._head is None:
+            raise RuntimeError(f"an answer begins with http.response.start, not with {kind}")
+        if self._is_complete:
+            raise RuntimeError(f"the answer is complete; {kind} came behind it")
+        if kind == "http.response.body":
+            await self._send_body(self._head, message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.pathsend" and self._outflow is None:
+            self._send_file(self._head, message["path"])
+        else:
+            raise RuntimeError(f"{kind} is not understood here")
+
+    async def _send_body(self, head: Head, body: bytes, has_more: bool) -> None:
+        outflow = self._outflow
+        if outflow is None and not has_more:
+            self._complete(head.without_body(len(body)) if self._is_silent else head.with_bytes(body))
+        elif outflow is None:
+            await self._begin(head, body)
+        elif not has_more:
+            if not self._is_silent:
+                outflow.give(body)
+            outflow.end()
+            self._inflow.insist()
+            self._complete(None)
+        elif self._is_silent:
+            raise Gone  # nobody will take it, and it might never end
+        else:
+            await self._pass_on(outflow, body)
+
+    async def _begin(self, head: Head, body: bytes) -> None:
+        """The first piece of several."""
+        outflow = self._outflow = Outflow(self._loop, length=head.length)
+        self._is_silent = self._is_silent or not head.has_body
+        if self._is_silent:
+            self._inflow.answer(head.without_body(0))
+            self._finish()
+            return
+        outflow.on_gone = self._leave
+        outflow.on_goodbye = self._finish
+        outflow.give(body)
+        self._inflow.answer(head.with_body(outflow), is_patient=True)
+        if not self._inflow.is_held:
+            await outflow.room()
+
+    async def _pass_on(self, outflow: Outflow, body: bytes) -> None:
+        outflow.give(body)
+        if self._inflow.is_held and (outflow.size > HELD or self._inflow.is_unread):  # it reads too slowly, or no more
+            self._inflow.insist()
+        if not self._inflow.is_held:
+            await outflow.room()
+
+    def _send_file(self, head: Head, path: str) -> None:
+        file = open(path, "rb")  # noqa: SIM115  # closed by the server, or below
+        try:
+            body = FileBody(file)
+            if head.length not in (None, body.length):
+                raise ValueError(f"the Content-Length is {head.length}, and {path} has {body.length} bytes")
+        except BaseException:
+            file.close()
+            raise
+        if self._is_silent or not head.has_body:
+            file.close()
+            self._complete(head.without_body(body.length))
+        else:
+            self._complete(head.with_body(body))
+
+    def _complete(self, answer: Response | None) -> None:
+        """The application has sent all of it. `answer`: it, unless it is under way."""
+        self._is_complete = True
+        if answer is not None:
+            self._inflow.answer(answer)
+        self._finish()
+
+    def _fail(self, error: BaseException) -> None:
+        """The application raised."""
+        if self._is_gone:
+            log.info("%s ended with %r at %s; the client had gone", self._name, error, self._request)
+        elif self._is_complete:
+            log.error("%s raised behind its answer to %s", self._name, self._request, exc_info=error)
+        elif self._outflow is not None:
+            self._outflow.end(error)
+        else:
+            self._inflow.answer(error)
+        self._finish()
+
+    def _leave(self) -> None:
+        """The client has gone."""
+        self._is_gone = True
+        self._finish()
+
+    def _finish(self) -> None:
+        """Nothing more is to be received: the client has said all it will, or we have."""
+        self._is_over = True
+        if self._end is not None:
+            self._end.set()
