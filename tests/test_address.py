@@ -35,6 +35,15 @@ def serve() -> Iterator[Serve]:
         yield open_text
 
 
+def free_for_both(serve: Serve, six: str) -> int:
+    """The port of `six`, an IPv6 address that is served now; on IPv4 nobody has it, not even a client's end."""
+    for _ in range(20):
+        port = port_of(*serve(six))
+        with suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
+    raise AssertionError("others have twenty ports in a row")
+
+
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
     """Have the kernel refuse some binds: those of a (socket, address) that the predicate picks."""
@@ -290,8 +299,7 @@ def test_dual_stack_serves_both_families_and_v6_leaves_v4_alone(serve: Serve) ->
     (both,) = serve("*:0")
     for host in ("127.0.0.1", "::1"):
         socket.create_connection((host, port_of(both))).close()
-    (six,) = serve("[::]:0")
-    serve(f"0.0.0.0:{port_of(six)}")
+    serve(f"0.0.0.0:{free_for_both(serve, '[::]:0')}")
 
 
 @pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
@@ -349,10 +357,7 @@ def test_an_address_in_use(serve: Serve, scheme: str) -> None:
 
 @pytest.mark.usefixtures("ipv6")
 def test_when_one_of_several_fails_none_stays_open(serve: Serve) -> None:
-    for _ in range(20):
-        port = port_of(*serve("[::1]:0"))
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            break  # else somebody else has it there
+    port = free_for_both(serve, "[::1]:0")
     assert error_of(f"localhost:{port}") == f"localhost:{port}: address already in use ([::1]:{port})"
     serve(f"127.0.0.1:{port}")
 
