@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import random
 import signal
 import socket
 import subprocess
@@ -17,11 +18,13 @@ STOP_TIMEOUT = 10.0  # seconds from TERM until it must be gone
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody has just now. None of those that the system gives to clients (32768 and above on Linux):
+    while a server starts, somebody's connection would take it."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise RuntimeError("none of a hundred ports is free")
 
 
 def wait_for(server: subprocess.Popen[bytes], port: int) -> None:

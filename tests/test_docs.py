@@ -8,7 +8,6 @@ command is what it prints. A block of TOML with entry points is a package that h
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from loadtest.servers import free_port
 
 from .conftest import need
 
@@ -139,7 +140,7 @@ class Renamed:
     """Free ports and names of our own for those in a block: two runs at once do not meet."""
 
     def __init__(self, text: str) -> None:
-        self.names = {port: free_port() for port in {"8000", *re.findall(r"[:\s](\d{4,5})\b", text)}}
+        self.names = {port: str(free_port()) for port in {"8000", *re.findall(r"[:\s](\d{4,5})\b", text)}}
         for name in re.findall(r"unix:@(\w+)", text):  # curl writes it without the @
             ours = f"{name}-{os.getpid()}"
             self.names |= {
@@ -158,12 +159,6 @@ class Renamed:
     def _replace(self, text: str, names: dict[str, str]) -> str:
         either = "|".join(map(re.escape, names))
         return re.sub(rf"(?<=[:\s])({either})(?![\w-])", lambda each: names[each[0]], text)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @contextmanager
