@@ -136,7 +136,7 @@ class Static:
         except Forbidden:
             return _FORBIDDEN
         except Busy:
-            return self._from_memory(request)
+            response = self._from_memory(request)
         if _QUERY in request.target and "download" in request.query and response.status in (200, 206):
             return response.with_headers({"Content-Disposition": disposition(request.path)})
         return response
