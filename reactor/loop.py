@@ -84,10 +84,10 @@ class Reactor:
     def call_from_outside(self, callback: Callable[[], None]) -> None:
         """`call_soon` for any thread: wakes the reactor if it may be asleep."""
         self._soon.append(callback)
+        if self._on_soon is not None and threading.get_ident() == self._thread:
+            self._on_soon()
         if threading.get_ident() != self._thread:
             self._waker.wake()
-        elif self._on_soon is not None:
-            self._on_soon()
 
     @property
     def signal_fd(self) -> int:
