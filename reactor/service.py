@@ -9,6 +9,7 @@ from heapq import nsmallest
 from math import inf
 from operator import attrgetter
 from time import time
+from types import FunctionType
 from typing import Any, Protocol
 
 from .access_log import AccessLog
@@ -23,17 +24,22 @@ log = logging.getLogger("reactor")
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
 
 
-class Member(Protocol):
-    """A connection, as far as its service is concerned; `deadline`: seconds on the reactor's clock."""
+class Timed(Protocol):
+    """What has a deadline, in seconds on the reactor's clock, and who is at its other end."""
 
     deadline: float
     origin: Origin
 
+    def expire(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Member(Timed, Protocol):
+    """A connection, as far as its service is concerned."""
+
     @property
     def is_spare(self) -> bool: ...
-    def expire(self) -> None: ...
     def retire(self) -> None: ...
-    def close(self) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -42,9 +48,10 @@ class Service:
     (both, for a request without a body), `takes_connect` (whether CONNECT is for it), `screens` (whether there is
     something to ask before the handler), `limits` (of a head), `stamp` (the server's own field lines, made once a
     second), `keep_alive` (seconds that an idle connection may last), `access_log` (or None), `connections` (the
-    open ones), `working` (answers being computed elsewhere), `clients` (connections by address, where
-    limit_per_client is set), `allowance` (requests after which a connection is closed; inf: none, 0: the server is
-    draining), `on_room` (called when a connection has gone).
+    open ones), `outward` (those that we opened, to other servers: their deadlines are kept, and nothing else),
+    `working` (answers being computed elsewhere), `clients` (connections by address, where limit_per_client is set),
+    `allowance` (requests after which a connection is closed; inf: none, 0: the server is draining), `on_room` (called
+    when a connection has gone).
     """
 
     def __init__(
@@ -61,7 +68,9 @@ class Service:
         self.name = handler_name(handler)
         self.on_head = getattr(handler, "on_head", None)
         self.takes_connect = bool(getattr(handler, "takes_connect", False))
-        self.answer = handler if self.on_head is None else _asked_twice(self.on_head, handler)
+        is_object = isinstance(getattr(type(handler), "__call__", None), FunctionType)  # noqa: B004  # not whether it has one
+        call = handler.__call__ if is_object else handler  # a bound method is called 0.1 us faster than an object
+        self.answer = call if self.on_head is None else _asked_twice(self.on_head, call)
         self.screens = settings.limit_concurrency > 0
         self.limits = HeadLimits(
             settings.limit_head_size or _UNLIMITED,
@@ -71,6 +80,7 @@ class Service:
         self.access_log = access_log
         self.keep_alive = settings.timeout_keep_alive or inf
         self.connections: set[Member] = set()
+        self.outward: set[Timed] = set()
         self.clients: dict[str, int] = {}
         self.working = 0
         self.allowance = settings.limit_requests_per_connection or inf
@@ -141,7 +151,9 @@ class Service:
     def sweep(self) -> None:
         """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""
         now = self.reactor.now
-        for connection in [each for each in self.connections if each.deadline <= now]:
+        expired: list[Timed] = [each for each in self.connections if each.deadline <= now]
+        expired += [each for each in self.outward if each.deadline <= now]
+        for connection in expired:
             try:
                 connection.expire()
             except Exception:  # our bug: it costs this connection, and not the others' deadlines

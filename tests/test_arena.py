@@ -17,7 +17,7 @@ from loadtest.arena.chart import chart
 from loadtest.arena.contender import Contender
 from loadtest.arena.files import FILE_WORKLOADS
 from loadtest.arena.idle import Idle
-from loadtest.arena.peers import FILE_PEERS, FILES, FLOOR, INTERFACES, NGINX, PEERS, REACTOR
+from loadtest.arena.peers import FILE_PEERS, FILES, FLOOR, INTERFACES, NGINX, PEERS, PROXIES, PROXY, REACTOR
 from loadtest.arena.report import Report
 from loadtest.arena.turns import NOT_ITS_WORK, Result, Row
 from loadtest.arena.visit import Failed, Visit, read, spent, tree, visit
@@ -130,7 +130,7 @@ def test_nobody_is_left_out_of_the_tables() -> None:
     assert rows["daphne"][2] == "wrong"
     assert rows[NGINX][2] == report.NONE
     assert rows["uwsgi"][2] == "absent"
-    details = {row[0]: row for row in report.details(every.results[0], every.versions)}
+    details = {row[0]: row for row in report.details(every.results[0], every.versions, REACTOR)}
     assert list(details)[1:3] == [FLOOR, REACTOR]  # the fastest first
     assert details["bjoern"][-1] == "3 (read 3); died: SIGSEGV"
     assert details[REACTOR][3:5] == ("1.00 ×", "0.50")
@@ -163,16 +163,17 @@ def test_the_chart_is_well_formed_and_names_everybody() -> None:
 def test_every_peer_has_its_app_and_can_be_started(tmp_path: Path) -> None:
     assert (len(PEERS), len(FILE_PEERS)) == (len(peers.ALL), len(peers.ALL_OF_FILES))
     assert {peer.interface for peer in FILE_PEERS.values()} == {FILES}
-    assert FILES not in {peer.interface for peer in PEERS.values()}
+    assert {peer.interface for peer in PROXIES.values()} == {PROXY}
+    assert not {FILES, PROXY} & {peer.interface for peer in PEERS.values()}
     assert len(WORKLOADS) == len({workload.what + str(workload.connections) for workload in WORKLOADS.values()})
-    for peer in [*PEERS.values(), *FILE_PEERS.values()]:
+    for peer in [*PEERS.values(), *FILE_PEERS.values(), *PROXIES.values()]:
         assert peer.interface in INTERFACES
-        words = peers.command(peers.serving(peer, tmp_path), 8001, tmp_path)
+        words = peers.command(peers.serving(peer, tmp_path, 8002), 8001, tmp_path)
         assert not [word for word in words if "{" in word]
         assert any("8001" in word for word in words) or peers.is_nginx(peer)
         modules = [word.partition(":")[0] for word in words if word.startswith("loadtest.arena.apps.")]
         assert all(find_spec(module) for module in modules)
-        assert modules or peer.name in (REACTOR, FLOOR) or peers.is_nginx(peer)
+        assert modules or peer.name.startswith(REACTOR) or peer.name == FLOOR or peers.is_nginx(peer)
 
 
 def test_every_workload_has_its_check_and_its_script() -> None:
@@ -185,7 +186,7 @@ def test_every_workload_has_its_check_and_its_script() -> None:
 
 def test_the_packages_of_a_peer_are_in_the_group() -> None:
     group = (ROOT / "pyproject.toml").read_text().partition("\npeers = [")[2].partition("\n]")[0].lower()
-    for peer in [*PEERS.values(), *FILE_PEERS.values()]:
+    for peer in [*PEERS.values(), *FILE_PEERS.values(), *PROXIES.values()]:
         assert not peer.packages or f'"{peer.packages[0].lower()}' in group
 
 
@@ -211,7 +212,7 @@ def test_only_the_files_that_are_asked_for_are_made() -> None:
 def test_what_a_server_of_files_does_is_seen() -> None:
     two_cores()
     with files.tree([FILE_WORKLOADS["file-64k"], FILE_WORKLOADS["file-10m"], FILE_WORKLOADS["file-1k"]]) as root:
-        contender = Contender(peers.serving(FILE_PEERS["http.server"], root))
+        contender = Contender(peers.serving(FILE_PEERS["http.server"], root, 0))
         contender.start()
         try:
             for name in ("file-1k", "file-64k", "file-10m", "file-304"):
@@ -341,6 +342,8 @@ def two_cores() -> None:
         (["--workload", "file-1k"], "no workload is called file-1k; there are hello, "),
         (["--interface", "files", "--workload", "hello"], "no workload is called hello; there are file-1k, "),
         (["--interface", "files", "asgi"], "nothing else goes with --interface files"),
+        (["--interface", "native", "proxy"], "nothing else goes with --interface proxy"),
+        (["--base", "apache"], "no base is called apache; there are reactor, floor,"),
         (["--interface", "files", "--idle"], "nothing else goes with --interface files"),
         (["--rounds", "0"], "must be 1 at least"),
         (["--idle", "--svg", "x.svg"], "--svg draws workloads"),

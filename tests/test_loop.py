@@ -321,6 +321,39 @@ def test_every_call_of_many_threads_arrives_in_their_order() -> None:
     reactor.close()
 
 
+def test_what_is_put_off_while_the_waker_is_read_wakes_the_next_time_too() -> None:
+    """One byte stands for all that was put off before it was read, and for nothing behind it."""
+    reactor = Reactor()
+    reader: Any = reactor._waker._reader
+    arrived = threading.Event()
+
+    class Read:
+        """The waker's end, at which somebody is quicker."""
+
+        fileno = reader.fileno
+        close = reader.close
+
+        def recv(self, size: int) -> bytes:
+            data: bytes = reader.recv(size)
+            outside(lambda: None)
+            return data
+
+    def outside(call: Callable[[], None]) -> None:
+        thread = threading.Thread(target=reactor.call_from_outside, args=(call,))
+        thread.start()
+        thread.join()
+
+    reactor._waker._reader = Read()  # type: ignore[assignment]  # all that is asked of it
+    thread = running(reactor)
+    outside(lambda: None)
+    outside(arrived.set)
+    assert arrived.wait(10)
+    reactor.call_from_outside(reactor.stop)
+    thread.join(10)
+    assert not thread.is_alive()
+    reactor.close()
+
+
 def test_on_its_own_thread_the_outside_call_needs_no_waking(monkeypatch: pytest.MonkeyPatch) -> None:
     reactor = Reactor()
     woken: list[int] = []

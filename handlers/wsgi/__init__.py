@@ -78,10 +78,7 @@ class Wsgi:
             way.close()
 
     def on_head(self, request: Request) -> Incoming | None:
-        names = request.headers.raw_names()
-        if b"content-length" in names or b"transfer-encoding" in names:
-            return Incoming(request, self._ask)
-        return None
+        return Incoming(request, self._ask) if request.head.terms.length else None
 
     def __call__(self, request: Request) -> Answer:
         body = request.body

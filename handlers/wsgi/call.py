@@ -60,8 +60,10 @@ class Call:
         """The answer where all of the body is there, in a list or a tuple."""
         if self.written:
             pieces = [*self.written, *pieces]
-        body = checked(pieces[0] if len(pieces) == 1 else b"".join(map(checked, pieces)))
-        head = self.said()
+        body = pieces[0] if len(pieces) == 1 else b"".join(map(checked, pieces))
+        if type(body) is not bytes:
+            checked(body)
+        head = self.head or self.said()
         return head.for_head(len(body)) if is_head else head.with_bytes(body)
 
 

@@ -9,13 +9,12 @@ each request, and answer half as many.
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 from typing import Any, BinaryIO
 
 from reactor import Answer, Later, Request, Response
 
-from ..offload import PATIENCE, Pool
+from ..offload import PATIENCE, Job, Pool
 from .environ import Environs
 from .start import Heads
 from .threaded import ThreadedCall
@@ -29,8 +28,8 @@ _BUSY = Response(503, "all threads are busy, and enough is waiting for them; try
 
 
 class Crew:
-    """Answers with a Later. `pool`: the threads, and what waits for them; `call_soon`: the loop's, which calls back at
-    the end of a turn, or None where there is none, or several."""
+    """Answers with a Later. `pool`: the threads, and what waits for them; `watch`: on those that are busy; `call_soon`:
+    the loop's, which calls back at the end of a turn, or None where there is none, or several."""
 
     def __init__(self, app: Callable[..., Any], environs: Environs, name: str, threads: int, queue: int) -> None:
         self.call_soon: Callable[[Callable[[], None]], None] | None = None
@@ -40,14 +39,14 @@ class Crew:
         self._heads = Heads()
         self._limits = threads, queue
         self._remind_at = 0.0
-        self._watch = Watch()
+        self.watch = Watch()
         self.pool = Pool(name, threads, queue)
 
     def answer(self, request: Request, body: BinaryIO | None, size: int) -> Answer:
         """`body`: what the request brought, or None; `size`: bytes of it. It is closed with the answer."""
         later = Later()
         environ = self._environs.make(request, body, size)
-        call = ThreadedCall(self._app, self._heads, request, environ, body, later, self._close)
+        call = ThreadedCall(self._app, self._heads, request, environ, body, later, self)
         if not self._new and self.call_soon is not None:
             self.call_soon(self._submit)
         self._new.append((call, later))
@@ -59,12 +58,10 @@ class Crew:
         """Let the threads have what is new."""
         new, self._new = self._new, []
         for call, later in new:
-            job = None if later.is_abandoned else self.pool.submit(partial(self._work, call), call.drop)
-            if job is not None:
-                later.on_abandon = job.abandon  # where no thread has it yet, it gives its place to another
-                continue
-            call.drop()
-            if not later.is_abandoned:
+            if later.is_abandoned:
+                call.drop()
+            elif not self.pool.take(Job(call.run, call.drop, None), later):
+                call.drop()
                 self._tell_busy()
                 later.answer(_BUSY)
 
@@ -72,18 +69,11 @@ class Crew:
         for call, _ in self._new:
             call.drop()
         self.pool.close(PATIENCE)
-        self._watch.close()
+        self.watch.close()
         if self.pool.busy:
             log.warning("%d threads are still at work, and left behind", self.pool.busy)
 
-    def _work(self, call: ThreadedCall) -> Any:
-        self._watch.begin(call.request)
-        try:
-            call.run()
-        finally:
-            self._watch.end()
-
-    def _close(self, close: Callable[[], None]) -> None:
+    def close_file(self, close: Callable[[], None]) -> None:
         """Close a file that has left, where it may take its time; if need be, here."""
         if self.pool.submit(close, close) is None:  # type: ignore[arg-type]  # nobody awaits what it returns
             close()

@@ -43,16 +43,13 @@ class Environs:
 
     def make(self, request: Request, body: BinaryIO | None, size: int) -> Environ:
         """A new one. `body`: what `wsgi.input` reads; `size`: bytes of it; None and 0 where the request has none."""
-        head = request.head
-        known = self._known.get(head)
+        known = self._known.get(request.head)
         environ = known.copy() if known is not None and is_as_sent(request) else self._make(request)
-        address = request.origin.address
-        if isinstance(address, tuple):
-            host = address[0]
-            environ["REMOTE_ADDR"] = host[7:] if host[:7] == "::ffff:" and "." in host else host  # RFC 4291 2.5.5.2
-            environ["REMOTE_PORT"] = str(address[1])
-        environ["wsgi.input"] = BytesIO() if body is None else body
-        if body is not None:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = request.origin.client
+        if body is None:
+            environ["wsgi.input"] = BytesIO()
+        else:
+            environ["wsgi.input"] = body
             environ["CONTENT_LENGTH"] = str(size)  # that of a chunked body, too: it is here as a whole
         return environ
 

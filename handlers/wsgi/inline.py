@@ -16,6 +16,8 @@ from .environ import Environs
 from .files import FileWrapper, as_sent
 from .start import Heads
 
+_END = object()
+
 
 class Inline:
     """Answers with a Response, at once."""
@@ -29,23 +31,19 @@ class Inline:
 
     def answer(self, request: Request, body: BinaryIO | None, size: int) -> Response:
         """`body`: what the request brought, or None; `size`: bytes of it. It is closed with the answer."""
-        if body is None:
-            return self._ask(request, None, 0)
-        with ExitStack() as undo:
-            undo.callback(body.close)
-            response = self._ask(request, body, size)
-            if isinstance(response.body, Pulled):
-                undo.pop_all()
-        return response
-
-    def _ask(self, request: Request, body: BinaryIO | None, size: int) -> Response:
         call = Call(self._heads)
-        run = self._context.run
-        iterable = run(self._app, self._environs.make(request, body, size), call.start_response)
-        kind = type(iterable)
-        if kind is list or kind is tuple:
-            return call.whole(iterable, request.method == "HEAD")
-        return run(self._open, call, iterable, request.method == "HEAD", body)
+        context = self._context
+        try:
+            iterable = context.run(self._app, self._environs.make(request, body, size), call.start_response)
+            if type(iterable) is list or type(iterable) is tuple:
+                return call.whole(iterable, request.method == "HEAD")
+            response = context.run(self._open, call, iterable, request.method == "HEAD", body)
+            if isinstance(response.body, Pulled):
+                body = None
+            return response
+        finally:
+            if body is not None:
+                body.close()
 
     def _open(self, call: Call, iterable: Any, is_head: bool, body: BinaryIO | None) -> Response:
         """The answer that an iterable begins, or is. It is closed here, or by whoever has the answer."""
@@ -92,7 +90,12 @@ class Pulled:
 
     def __next__(self) -> bytes:
         begin, self._begin = self._begin, b""
-        return begin or checked(self._context.run(next, self._iterator))
+        if begin:
+            return begin
+        piece = self._context.run(next, self._iterator, _END)
+        if piece is _END:
+            raise StopIteration  # without what a generator returns: from a handler that would be trailers
+        return checked(piece)
 
     def close(self) -> None:
         iterable, self._iterable = self._iterable, None

@@ -17,6 +17,7 @@ SMALL = 4096  # bytes of a body that is remembered with its head
 
 _STATUS = re.compile(r"[2-5][0-9]{2}(?: [ -~\t\x80-\xff]*+)?")
 _OURS = ("date", "server")
+_NO_HOP = "proxy-authenticate"  # it was hop-by-hop when PEP 3333 was written; a 407 must have it (RFC 9110 15.5.8)
 
 Fields = tuple[tuple[Any, Any], ...]  # as the application gave them
 
@@ -41,28 +42,29 @@ class Head:
                 self.length = _length(value, self.length)
             elif lower == "content-type" and self._content_type is None:
                 self._content_type = value
-            elif is_hop_by_hop(lower):
+            elif is_hop_by_hop(lower) and lower != _NO_HOP:
                 raise ValueError(f"{name} is hop-by-hop: it is the server's, and no application's (PEP 3333)")
             elif lower not in _OURS:
                 kept.append((name, value))
         self._fields = kept
         self.response = Response(int(status[:3]), b"", kept, content_type=self._content_type)
         self.has_body = self.response.status not in (204, 205, 304)  # RFC 9110 15.3.5, 15.3.6, 15.4.5
-        self._last = (b"", self.response)
+        # Where a body has to be refused, none is like the last.
+        is_empty = not self.has_body or not self.length
+        self._last: tuple[bytes | None, Response] = (b"" if is_empty else None, self.response)
 
     def with_bytes(self, body: bytes) -> Response:
         """The answer with this body. ValueError if the Content-Length is another's."""
-        if not self.has_body:
-            return self.response
         last = self._last
         if body == last[0]:  # where a body is the same as before, so is all that follows from it
-            response = last[1]
-        else:
-            response = self.response.with_body(body)
-            if len(body) <= SMALL:
-                self._last = (body, response)
+            return last[1]
+        if not self.has_body:
+            return self.response
         if self.length is not None and self.length != len(body):
             raise ValueError(f"the Content-Length is {self.length}, and the body has {len(body)} bytes")
+        response = self.response.with_body(body)
+        if len(body) <= SMALL:
+            self._last = (body, response)
         return response
 
     def with_body(self, body: object) -> Response:

@@ -6,7 +6,7 @@ first piece that is not empty, and as a whole where that is all.
 
 import logging
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from reactor import Later, Request, Response
 
@@ -15,19 +15,27 @@ from .environ import Environ
 from .files import FileWrapper, as_sent
 from .start import Heads
 from .stream import Gone, Stream
+from .watch import Watch
 
 log = logging.getLogger("reactor")
 
 
-class ThreadedCall(Call):
-    """One call of `app` for `request`, whose answer `later` promises. `close_file(close)`: has a file closed that the
-    loop has sent, in a thread."""
+class Backing(Protocol):
+    """What a call needs of the crew. `close_file(close)`: has a file closed that the loop has sent, in a thread."""
 
-    __slots__ = ("_app", "_body", "_close_file", "_environ", "_is_head", "_later", "_stream", "request")
+    watch: Watch
+
+    def close_file(self, close: Callable[[], None]) -> None: ...
+
+
+class ThreadedCall(Call):
+    """One call of `app` for `request`, whose answer `later` promises."""
+
+    __slots__ = ("_app", "_backing", "_body", "_environ", "_is_head", "_later", "_stream", "request")
 
     def __init__(
         self, app: Callable[..., Any], heads: Heads, request: Request, environ: Environ, body: BinaryIO | None,
-        later: Later, close_file: Callable[[Callable[[], None]], None],
+        later: Later, backing: Backing,
     ) -> None:  # fmt: skip
         super().__init__(heads)
         self.request = request
@@ -35,12 +43,14 @@ class ThreadedCall(Call):
         self._environ = environ
         self._body = body
         self._later = later
-        self._close_file = close_file
+        self._backing = backing
         self._is_head = request.method == "HEAD"
         self._stream: Stream | None = None
 
     def run(self) -> None:
         """The thread's part, all of it."""
+        watch = self._backing.watch
+        watch.begin(self.request)
         try:
             self._ask()
         except Gone:
@@ -51,6 +61,7 @@ class ThreadedCall(Call):
             if self._stream is not None:
                 self._stream.end()
         self.drop()
+        watch.end()
 
     def drop(self) -> None:
         """It is over, or will never begin."""
@@ -81,7 +92,7 @@ class ThreadedCall(Call):
         head = self.said()
         if self._is_head or not head.has_body or self._stream is not None:
             return False
-        file = as_sent(wrapper, head.length, lambda: self._close_file(lambda: close(wrapper)))
+        file = as_sent(wrapper, head.length, lambda: self._backing.close_file(lambda: close(wrapper)))
         if file is not None:
             self._answer(head.with_body(file))
         return file is not None

@@ -1,14 +1,16 @@
 """Reactor and its peers, measured side by side: each on one core, wrk on another, visited in turns, round after round.
 
-    python3 -m loadtest.arena [--interface native wsgi asgi] [--peer NAME ...] [--workload NAME ...]
+    python3 -m loadtest.arena [--interface native wsgi asgi] [--peer NAME ...] [--workload NAME ...] [--base reactor]
                               [--rounds 5] [--seconds 2] [--markdown FILE] [--svg FILE] [--json FILE]
     python3 -m loadtest.arena --interface files [...]          whole servers of files instead, on files
+    python3 -m loadtest.arena --interface proxy [...]          reverse proxies, in front of Reactor's native app
     python3 -m loadtest.arena --idle [--connections 2000]      memory of an idle connection instead
     python3 -m loadtest.arena --list                           who takes part, in which version, and the workloads
 
-Reactor is always one of them: what counts is the ratio to it within a round, and of those the median. The peers are
-the dependency group `peers`, in a venv of their own; who cannot be installed is reported as absent. It needs wrk,
-Linux and two cores.
+Reactor is always one of them: what counts is the ratio to it within a round, and of those the median. Or to the base,
+one of the other rows that begin with `reactor`: it is Reactor, too, with an application behind it. The peers are the
+dependency group `peers`, in a venv of their own; who cannot be installed is reported as absent. It needs wrk, Linux and
+two cores.
 """
 
 import argparse
@@ -17,15 +19,15 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from loadtest.arena import idle, turns
+from loadtest.arena import idle, peers, turns
 from loadtest.arena.chart import chart
-from loadtest.arena.contender import SERVER_CORE
+from loadtest.arena.contender import SERVER_CORE, behind
 from loadtest.arena.files import FILE_WORKLOADS, tree
-from loadtest.arena.peers import FILE_PEERS, FILES, INTERFACES, PEERS, REACTOR, Peer, presence, serving
-from loadtest.arena.report import Report, as_json, details, idle_table, markdown, notes, overview, widest
+from loadtest.arena.peers import APART, FILES, INTERFACES, PROXY, REACTOR, Peer, presence, serving
+from loadtest.arena.report import Report, as_json, details, idle_table, markdown, notes, overview, title, widest
 from loadtest.arena.workloads import WORKLOADS, Workload
 from loadtest.attacks.attackers import raise_limit
 from loadtest.attacks.measure import is_coloured
@@ -53,14 +55,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # in order: no server is left behind
     os.sched_setaffinity(0, {CLIENT_CORE})  # inherited by wrk
     interfaces = {peer.name: peer.interface for peer in peers}
-    report = Report(machine(), _how(options), versions, absent, interfaces=interfaces)
+    report = Report(machine(), _how(options), versions, absent, interfaces=interfaces, base=options.base)
     here = [peer for peer in peers if peer.name in versions]
     try:
         if options.idle:
             _measure_idle(report, here, options.connections)
         else:
-            with tree(workloads) as root:
-                here = [serving(peer, root) for peer in here]
+            with tree(workloads) as root, behind(here) as upstream:
+                here = [serving(peer, root, upstream) for peer in here]
                 _measure(report, here, workloads, options.rounds, options.seconds)
     except KeyboardInterrupt:
         print("\nstopped: what was measured until now is told", file=sys.stderr)
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--interface", nargs="+", metavar="NAME", default=[], help=f"of {', '.join(INTERFACES)}")
     parser.add_argument("--peer", nargs="+", metavar="NAME", default=[], help="only these, besides Reactor; see --list")
     parser.add_argument("--workload", nargs="+", metavar="NAME", default=[], help="only these; see --list")
+    parser.add_argument("--base", metavar="NAME", default=REACTOR, help="what the others are compared with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of each visit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was found, each visit with it")
@@ -90,22 +93,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[list[Peer], list[Workload]]:
     """Who and what; unknown names and what cannot be done end it here."""
-    is_files = FILES in options.interface
-    every_peer, every_workload = (FILE_PEERS, FILE_WORKLOADS) if is_files else (PEERS, WORKLOADS)
-    there_are = {"interface": INTERFACES, "peer": every_peer, "workload": every_workload}
+    apart = next((name for name in APART if name in options.interface), None)
+    base = options.base
+    every_peer = {FILES: peers.FILE_PEERS, PROXY: peers.PROXIES, None: peers.PEERS}[apart]
+    every_workload: Mapping[str, Workload] = FILE_WORKLOADS if apart == FILES else WORKLOADS
+    there_are = {"interface": INTERFACES, "peer": every_peer, "workload": every_workload, "base": every_peer}
     for what, known in there_are.items():
-        asked = getattr(options, what)
+        asked = [base] if what == "base" else getattr(options, what)
         if unknown := [name for name in asked if name not in known]:
             parser.error(f"no {what} is called {', '.join(unknown)}; there are {', '.join(known)}")
     if options.rounds < 1 or options.seconds < 1 or options.connections < 1:
         parser.error("--rounds, --seconds and --connections must be 1 at least")
-    if is_files and (options.idle or set(options.interface) != {FILES}):
-        parser.error("files are measured by themselves: nothing else goes with --interface files")
+    if apart and (options.idle or set(options.interface) != {apart}):
+        parser.error(f"{apart} is measured by itself: nothing else goes with --interface {apart}")
     if options.idle and options.svg:
         parser.error("--svg draws workloads: it does not go with --idle")
     names = [name for name in every_peer if not options.peer or name in options.peer]
     names = [name for name in names if not options.interface or every_peer[name].interface in options.interface]
-    names = [REACTOR, *(name for name in names if name != REACTOR)]
+    names = [base, *(name for name in names if name != base)]
     workloads = [each for each in every_workload.values() if not options.workload or each.name in options.workload]
     return [every_peer[name] for name in names], workloads
 
@@ -127,9 +132,9 @@ def _measure(report: Report, peers: Sequence[Peer], workloads: Sequence[Workload
     for result in turns.measure(peers, possible, rounds, seconds):
         report.results.append(result)
         print(f"\n{result.workload.name}: {result.workload.what}", flush=True)
-        _show(widest(details(result, report.versions)))
+        _show(widest(details(result, report.versions, report.base)))
     if len(report.results) > 1:
-        print("\nhow many times as fast as each server Reactor is")
+        print(f"\nhow many times as fast as each server {title(report)} is")
         _show(overview(report))
 
 

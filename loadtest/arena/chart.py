@@ -4,8 +4,8 @@ from collections.abc import Callable
 from html import escape
 from math import ceil, floor, log10
 
-from loadtest.arena.peers import FLOOR, REACTOR
-from loadtest.arena.report import Report, connections
+from loadtest.arena.peers import FLOOR
+from loadtest.arena.report import Report, connections, title
 from loadtest.arena.turns import NOT_ITS_WORK, Result
 
 COLUMNS = 3
@@ -34,7 +34,7 @@ STYLE = """
 
 def chart(report: Report) -> str:
     """The SVG, as text; the axis is logarithmic, and the same in all fields."""
-    ratios = [ratio for result in report.results for ratio in _ratios(result).values()]
+    ratios = [ratio for result in report.results for ratio in _ratios(result, report.base).values()]
     low, high = max(floor(log10(min([*ratios, 0.5]))), LOWEST), ceil(log10(max([*ratios, 2.0])))
     rows = max((sum(row.state != NOT_ITS_WORK for row in result.rows.values()) for result in report.results), default=0)
     height_of_field = TITLE + ROW * rows + FOOT
@@ -43,22 +43,22 @@ def chart(report: Report) -> str:
     width, height = 2 * GAP + COLUMNS * FIELD, HEAD + lines * height_of_field + 18 * len(said) + GAP
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-        f"<title>Requests per second of HTTP servers, relative to Reactor</title><style>{STYLE}</style>",
-        f'<text class="title" x="{GAP}" y="28">Requests per second, relative to Reactor (the blue line)</text>',
-        *_legend(),
+        f"<title>Requests per second of HTTP servers, relative to {title(report)}</title><style>{STYLE}</style>",
+        f'<text class="title" x="{GAP}" y="28">Requests per second, relative to {title(report)} (the blue line)</text>',
+        *_legend(title(report)),
     ]
     for number, result in enumerate(report.results):
         x = GAP + number % COLUMNS * FIELD
-        parts += _field(result, x, HEAD + number // COLUMNS * height_of_field, low, high)
+        parts += _field(result, report.base, x, HEAD + number // COLUMNS * height_of_field, low, high)
     for number, line in enumerate(said):
         y = HEAD + lines * height_of_field + 18 * number + 6
         parts.append(f'<text class="quiet" x="{GAP}" y="{y}">{escape(line)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _legend() -> list[str]:
+def _legend(base: str) -> list[str]:
     parts, x = [], GAP
-    for kind, what in (("slower", "slower than Reactor"), ("faster", "faster"), ("floor", "the floor: parses nothing")):
+    for kind, what in (("slower", f"slower than {base}"), ("faster", "faster"), ("floor", "the floor: parses nothing")):
         parts.append(f'<rect class="{kind}" x="{x}" y="44" width="12" height="12" rx="2"/>')
         parts.append(f'<text class="quiet" x="{x + 18}" y="54">{what}</text>')
         x += 44 + 6 * len(what)
@@ -66,8 +66,8 @@ def _legend() -> list[str]:
     return parts
 
 
-def _field(result: Result, x: int, y: int, low: int, high: int) -> list[str]:
-    ratios = _ratios(result)
+def _field(result: Result, base: str, x: int, y: int, low: int, high: int) -> list[str]:
+    ratios = _ratios(result, base)
     names = sorted(result.rows, key=lambda name: -ratios.get(name, 0.0))
     names = [name for name in names if result.rows[name].state != NOT_ITS_WORK]
     top, foot = y + TITLE, y + TITLE + ROW * len(names)
@@ -86,12 +86,14 @@ def _field(result: Result, x: int, y: int, low: int, high: int) -> list[str]:
         label = f"{10.0**power:g} ×"
         parts.append(f'<text class="quiet" x="{line:.1f}" y="{foot + 15}" text-anchor="middle">{label}</text>')
     for number, name in enumerate(names):
-        parts += _bar(result, name, ratios.get(name), top + ROW * number, x + LEFT, at)
+        parts += _bar(result, base, name, ratios.get(name), top + ROW * number, x + LEFT, at)
     return parts
 
 
-def _bar(result: Result, name: str, ratio: float | None, y: int, left: int, at: Callable[[float], float]) -> list[str]:
-    own = ' class="own"' if name == REACTOR else ""
+def _bar(
+    result: Result, base: str, name: str, ratio: float | None, y: int, left: int, at: Callable[[float], float]
+) -> list[str]:
+    own = ' class="own"' if name == base else ""
     parts = [f'<text{own} x="{left - 8}" y="{y + 11}" text-anchor="end">{escape(name)}</text>']
     if ratio is None:
         state = result.rows[name].state.partition(":")[0]
@@ -99,15 +101,15 @@ def _bar(result: Result, name: str, ratio: float | None, y: int, left: int, at: 
     begin, end = sorted((at(1.0), at(ratio)))
     found = result.middle(name)
     label = f"{ratio:.{2 if ratio >= 0.1 else 3}f}{' !' * bool(found and found.errors)}"
-    if name != REACTOR:
+    if name != base:
         kind = "floor" if name == FLOOR else "faster" if ratio > 1 else "slower"
         parts.append(f'<rect class="{kind}" x="{begin:.1f}" y="{y + 1}" width="{end - begin:.1f}" height="{ROW - 4}"/>')
     return [*parts, f'<text class="quiet" x="{end + 5:.1f}" y="{y + 11}">{label}</text>']
 
 
-def _ratios(result: Result) -> dict[str, float]:
-    """The rates in terms of Reactor's, of those that have one."""
-    found = {name: result.ratio(name, REACTOR) for name in result.rows}
+def _ratios(result: Result, base: str) -> dict[str, float]:
+    """The rates in terms of the base's, of those that have one."""
+    found = {name: result.ratio(name, base) for name in result.rows}
     return {name: ratio for name, ratio in found.items() if ratio}
 
 

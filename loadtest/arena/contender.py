@@ -1,16 +1,36 @@
 """A peer as processes: started on its core, asked whether it is there, put to rest and woken, stopped."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from loadtest.arena.peers import Peer, command, prepare
+from loadtest.arena.peers import PEERS, PROXY, REACTOR, Peer, command, prepare
 from loadtest.arena.visit import tree
 from loadtest.servers import ROOT, free_port, wait_for
 
 SERVER_CORE = 0
+
+
+@contextlib.contextmanager
+def behind(peers: Sequence[Peer]) -> Iterator[int]:
+    """The port of the server behind these, if they are proxies, else 0. It is our own, and runs where the client does:
+    who is measured has a core for itself."""
+    if not any(peer.interface == PROXY for peer in peers):
+        yield 0
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="arena-") as folder:
+        process = subprocess.Popen(command(PEERS[REACTOR], port, Path(folder)), cwd=ROOT, stdin=subprocess.DEVNULL)
+        try:
+            wait_for(process, port)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
 
 
 class Contender:

@@ -25,12 +25,14 @@ from reactor import __version__
 from tests.corpus.peers import VENV, install
 
 REACTOR, FLOOR, NGINX = "reactor", "floor", "nginx"
-FILES = "files"
-INTERFACES = ("native", "wsgi", "asgi", FILES)
+FILES, PROXY = "files", "proxy"
+INTERFACES = ("native", "wsgi", "asgi", FILES, PROXY)
+APART = (FILES, PROXY)  # measured by themselves, on work of their own
 
 NATIVE = "{python} -m loadtest.arena.apps.native_"
 WSGI = "loadtest.arena.apps.wsgi:app"
 BARE_WSGI = "{python} -m loadtest.arena.apps.serve_wsgi "
+SERVE_PROXY = "{python} -m loadtest.arena.apps.serve_proxy "
 SERVE_FILES = "{python} -m loadtest.arena.apps.serve_files "
 ASGI = "loadtest.arena.apps.asgi:app"
 
@@ -46,6 +48,7 @@ GUNICORN = (
     "{python} -m gunicorn --bind 127.0.0.1:{port} --workers 1 --backlog 4096 --keep-alive 75 --log-level error "
     "--no-control-socket --worker-connections 10000 " + WSGI
 )
+RUN = "{own} -m reactor %s --port {port} --no-access-log --backlog 4096 --log-level error "
 NGINX_COMMAND = "nginx -c {folder}/nginx.conf -e stderr -p "  # it serves what is in the folder named behind it
 
 
@@ -66,8 +69,7 @@ class Peer:
 
 
 ALL = (
-    Peer(REACTOR, "native", "{own} -m reactor loadtest/arena/apps/native_reactor.py --port {port} --no-access-log "
-         "--backlog 4096 --log-level error"),
+    Peer(REACTOR, "native", RUN % "loadtest/arena/apps/native_reactor.py"),
     Peer(FLOOR, "native", "{own} -m loadtest.floor --port {port}", routes=HELLO_ONLY, parses=False),
     Peer(NGINX, "native", NGINX_COMMAND + "{folder}", routes=STATIC),
     Peer("aiohttp", "native", NATIVE + "aiohttp {port}", ("aiohttp", "uvloop")),
@@ -76,6 +78,8 @@ ALL = (
     Peer("robyn", "native", NATIVE + "robyn {port} --processes 1 --workers 1 --disable-openapi --log-level ERROR",
          ("robyn", "uvloop"), environment={"ROBYN_MAX_PAYLOAD_SIZE": "16777216", "ROBYN_KEEP_ALIVE_TIMEOUT": "75"}),
     Peer("granian-rsgi", "native", GRANIAN + "--interface rsgi loadtest.arena.apps.rsgi:app", ("granian", "uvloop")),
+    Peer("reactor-wsgi", "wsgi", RUN % WSGI + "--threads 0"),
+    Peer("reactor-threads", "wsgi", RUN % WSGI + "--threads 4"),
     Peer("bjoern", "wsgi", BARE_WSGI + "bjoern {port}", ("bjoern",)),
     Peer("fastpysgi", "wsgi", BARE_WSGI + "fastpysgi {port}", ("fastpysgi",)),
     Peer("granian-wsgi", "wsgi", GRANIAN + "--interface wsgi " + WSGI, ("granian",)),
@@ -88,6 +92,8 @@ ALL = (
          "--connection-limit 10000 --asyncore-use-poll " + WSGI, ("waitress",)),
     Peer("cheroot", "wsgi", BARE_WSGI + "cheroot {port}", ("cheroot",)),
     Peer("gevent", "wsgi", BARE_WSGI + "gevent {port}", ("gevent",)),
+    Peer("reactor-asgi", "asgi", RUN % ASGI),
+    Peer("reactor-uvloop", "asgi", RUN.replace("{own}", "{python}") % ASGI + "--loop uvloop", ("uvloop",)),
     Peer("uvicorn", "asgi", UVICORN + " --loop uvloop --http httptools", ("uvicorn", "uvloop", "httptools")),
     Peer("uvicorn-h11", "asgi", UVICORN + " --loop asyncio --http h11", ("uvicorn", "h11")),
     Peer("hypercorn", "asgi", "{python} -m hypercorn -b 127.0.0.1:{port} -k uvloop --backlog 4096 --keep-alive 75 "
@@ -101,8 +107,7 @@ PEERS = {peer.name: peer for peer in ALL}
 
 # Measured by themselves, so that some of them have a name that is among the others, too.
 ALL_OF_FILES = (
-    Peer(REACTOR, FILES, "{own} -m reactor {tree} --port {port} --no-access-log --backlog 4096 --log-level error",
-         routes=FILE_ROUTES),
+    Peer(REACTOR, FILES, RUN % "{tree}", routes=FILE_ROUTES),
     Peer(NGINX, FILES, NGINX_COMMAND + "{tree}", routes=FILE_ROUTES),
     Peer("nginx-uncached", FILES, NGINX_COMMAND + "{tree}", routes=FILE_ROUTES),
     Peer("granian", FILES, GRANIAN + f"--interface rsgi loadtest.arena.apps.rsgi:app --static-path-route /{FOLDER} "
@@ -119,10 +124,24 @@ ALL_OF_FILES = (
 
 FILE_PEERS = {peer.name: peer for peer in ALL_OF_FILES}
 
+# In front of the native app, which has a process of its own.
+ALL_PROXIES = (
+    Peer(REACTOR, PROXY, RUN % "proxy:to=http://127.0.0.1:{upstream}"),
+    Peer(NGINX, PROXY, NGINX_COMMAND + "{folder}"),
+    Peer("aiohttp", PROXY, SERVE_PROXY + "aiohttp {port} {upstream}", ("aiohttp", "uvloop")),
+    Peer("starlette", PROXY, SERVE_PROXY + "starlette {port} {upstream}",
+         ("starlette", "httpx", "uvicorn", "uvloop", "httptools")),
+    Peer("tornado", PROXY, SERVE_PROXY + "tornado {port} {upstream}", ("tornado", "uvloop")),
+    Peer("twisted", PROXY, SERVE_PROXY + "twisted {port} {upstream}", ("twisted",), closes=True),
+)  # fmt: skip
 
-def serving(peer: Peer, tree: Path) -> Peer:
-    """The same, of the files in a tree."""
-    return replace(peer, command=peer.command.replace("{tree}", str(tree)))
+PROXIES = {peer.name: peer for peer in ALL_PROXIES}
+
+
+def serving(peer: Peer, tree: Path, upstream: int) -> Peer:
+    """The same, of the files in a tree, or in front of who listens at a port."""
+    told = peer.command.replace("{tree}", str(tree)).replace("{upstream}", str(upstream))
+    return replace(peer, command=told, environment={**peer.environment, UPSTREAM: str(upstream)})
 
 
 def command(peer: Peer, port: int, folder: Path) -> list[str]:
@@ -155,6 +174,8 @@ def presence(peers: Sequence[Peer]) -> tuple[dict[str, str], dict[str, str]]:
 def _version(peer: Peer, installed: dict[str, str]) -> str:
     if peer.packages:
         own, *others = peer.packages
+        if peer.name.startswith(REACTOR):
+            return f"{__version__} + {own} {installed[own]}"
         return " + ".join([installed[own], *(f"{other} {installed[other]}" for other in others)])
     if is_nginx(peer):
         said = subprocess.run([NGINX, "-v"], capture_output=True, text=True).stderr
@@ -185,16 +206,26 @@ def prepare(peer: Peer, port: int, folder: Path) -> dict[str, str]:
     """Write what it reads when it starts; returns its environment."""
     if is_nginx(peer):
         cache = "off" if peer.name == "nginx-uncached" else "max=1000 inactive=20s"
-        words = {"PORT": str(port), "FOLDER": str(folder), "CACHE": cache}
+        hello = 'location = /test { default_type text/plain; return 200 "Hello"; }'
+        proxied = f"location / {{ proxy_pass http://upstream; {PASS} }}"
+        words = {
+            "PORT": str(port), "FOLDER": str(folder), "CACHE": cache,
+            "LOCATION": proxied if peer.interface == PROXY else hello,
+            "UPSTREAM": peer.environment.get(UPSTREAM, str(port)),
+        }  # fmt: skip
         text = re.sub("|".join(words), lambda found: words[found[0]], NGINX_CONF)
         Path(folder, "nginx.conf").write_text(text)
-    if peer.name == NGINX and peer.interface != FILES:
+    if peer.name == NGINX and peer.interface == "native":
         Path(folder, "64k").write_bytes(content.BLOCK)
         with Path(folder, "100m").open("wb") as file:
             file.truncate(content.HUGE_SIZE)
     return {**os.environ, **peer.environment}
 
 
+UPSTREAM = "ARENA_UPSTREAM"  # in the environment: the port of the server behind a proxy
+
+# What it does by itself in front of others, and, unlike it, in HTTP/1.1 and on connections that are kept.
+PASS = 'proxy_http_version 1.1; proxy_set_header Connection ""; client_max_body_size 0; proxy_request_buffering off;'
 NGINX_CONF = """
 daemon off;
 master_process off;
@@ -212,10 +243,11 @@ http {
   open_file_cache_valid 1s;
   client_body_temp_path FOLDER; proxy_temp_path FOLDER; fastcgi_temp_path FOLDER;
   uwsgi_temp_path FOLDER; scgi_temp_path FOLDER;
+  upstream upstream { server 127.0.0.1:UPSTREAM; keepalive 1000; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:PORT backlog=4096;
     root .;
-    location = /test { default_type text/plain; return 200 "Hello"; }
+    LOCATION
   }
 }
 """

@@ -31,19 +31,20 @@ class Report:
     results: list[Result] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     interfaces: dict[str, str] = field(default_factory=dict)
+    base: str = REACTOR
 
 
-def times(result: Result, name: str) -> str:
-    """How many times as fast as this one Reactor is; `!`: one of the two had errors."""
-    ratio = result.ratio(REACTOR, name)
+def times(result: Result, name: str, base: str) -> str:
+    """How many times as fast as this one the base is; `!`: one of the two had errors."""
+    ratio = result.ratio(base, name)
     if ratio is None:
         return NONE
-    both = (result.middle(REACTOR), result.middle(name))
+    both = (result.middle(base), result.middle(name))
     mark = " !" if any(each and each.errors for each in both) else ""
     return f"{ratio:.2f} ×{mark}" if ratio < 100 else f"{ratio:,.0f} ×{mark}"
 
 
-def details(result: Result, versions: dict[str, str]) -> Table:
+def details(result: Result, versions: dict[str, str], base: str) -> Table:
     """A row for each server on a workload, the fastest first, at the end those that have no result."""
     rows = []
     for name in result.rows:
@@ -54,7 +55,7 @@ def details(result: Result, versions: dict[str, str]) -> Table:
         floor = result.ratio(name, FLOOR)
         errors = f"{found.errors:,} ({found.what})" if found.errors else "0"
         cells = (
-            name, versions[name], rate(found.rate), times(result, name), f"{floor:.2f}" if floor else NONE,
+            name, versions[name], rate(found.rate), times(result, name, base), f"{floor:.2f}" if floor else NONE,
             f"{found.cpu:,.1f}", milliseconds(found.p50), milliseconds(found.p99), f"{found.memory / MIB:,.0f}",
             f"{errors}; {state}" if state else errors,
         )  # fmt: skip
@@ -72,27 +73,27 @@ def milliseconds(microseconds: float) -> str:
 
 
 def overview(report: Report) -> Table:
-    """A row for each peer, a column for each workload: how many times as fast as it Reactor is."""
+    """A row for each peer, a column for each workload: how many times as fast as it the base is."""
     table: Table = [("server", "interface", *(result.workload.name for result in report.results))]
     for name in [*report.versions, *report.absent]:
-        cells = (_cell(result, name) if name in report.versions else "absent" for result in report.results)
+        cells = (_cell(result, name, report.base) if name in report.versions else "absent" for result in report.results)
         table.append((name, report.interfaces.get(name, NONE), *cells))
     return table
 
 
-def _cell(result: Result, name: str) -> str:
-    if name == REACTOR:
+def _cell(result: Result, name: str, base: str) -> str:
+    if name == base:
         found = result.middle(name)
         return f"{rate(found.rate)}/s" if found else result.rows[name].state.partition(":")[0]
     state = result.rows[name].state
-    if result.ratio(REACTOR, name) is None:
+    if result.ratio(base, name) is None:
         return NONE if state == NOT_ITS_WORK else state.partition(":")[0] or NONE
-    return times(result, name)
+    return times(result, name, base)
 
 
 def idle_table(report: Report) -> Table:
     """A row for each server: what an idle connection costs it, the cheapest first; who closed some shows nothing."""
-    own = next((each.each for each in report.idle if each.name == REACTOR), 0.0)
+    own = next((each.each for each in report.idle if each.name == report.base), 0.0)
     table: Table = [IDLE_HEADINGS]
     for found in sorted(report.idle, key=lambda each: (each.kept < each.count, each.each)):
         version, kept = report.versions[found.name], f"{found.kept:,} of {found.count:,}"
@@ -125,17 +126,22 @@ def markdown(report: Report) -> str:
     about = "; ".join(f"{key} {value}" for key, value in report.machine.items())
     parts = [f"{report.how}\nMachine: {about}."]
     if report.results:
-        parts.append("How many times as fast as each server Reactor is (median of the ratios within a round); "
+        parts.append(f"How many times as fast as each server {title(report)} is (median of the ratios within a round); "
                      "in its own row, its requests per second. `!`: with errors, see below.")  # fmt: skip
         parts.append(as_markdown(overview(report)))
         for result in report.results:
-            title = f"### {result.workload.name}: {result.workload.what}, {connections(result)}"
-            parts += [title, as_markdown(details(result, report.versions))]
+            heading = f"### {result.workload.name}: {result.workload.what}, {connections(result)}"
+            parts += [heading, as_markdown(details(result, report.versions, report.base))]
     if report.idle:
         parts += ["### Memory of an idle connection", as_markdown(idle_table(report))]
     if said := notes(report):
         parts.append("\n".join(f"- {line}" for line in said))
     return "\n\n".join(parts) + "\n"
+
+
+def title(report: Report) -> str:
+    """The base, as one calls it."""
+    return "Reactor" if report.base == REACTOR else report.base
 
 
 def connections(result: Result) -> str:
@@ -149,7 +155,8 @@ def as_json(report: Report) -> str:
     for result in report.results:
         servers = {
             name: {
-                "state": row.state, "reactor_is": result.ratio(REACTOR, name), "of_floor": result.ratio(name, FLOOR),
+                "state": row.state, "reactor_is": result.ratio(report.base, name),
+                "of_floor": result.ratio(name, FLOOR),
                 "rounds": [asdict(each) if each else None for each in row.visits],
             }
             for name, row in result.rows.items()
@@ -159,7 +166,8 @@ def as_json(report: Report) -> str:
             "servers": servers,
         }  # fmt: skip
     found = {
-        "how": report.how, "machine": report.machine, "versions": report.versions, "absent": report.absent,
+        "how": report.how, "base": report.base, "machine": report.machine,
+        "versions": report.versions, "absent": report.absent,
         "workloads": workloads, "idle": [asdict(each) for each in report.idle],
     }  # fmt: skip
     return json.dumps(found, indent=1) + "\n"

@@ -96,22 +96,6 @@ def test_an_answered_request_is_gone_without_the_garbage_collector() -> None:
 def test_a_promise_kept_with_a_promise_at_once_is_abandoned_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """However fast the thread is: what is set when it is handed over is not set again afterwards."""
     attached = threading.Event()
-    main = threading.current_thread()
-
-    class Slow:
-        """The pool's condition, behind which the one who submits is slow."""
-
-        def __init__(self, condition: threading.Condition) -> None:
-            self.condition = condition
-            self.wait, self.notify, self.notify_all = condition.wait, condition.notify, condition.notify_all
-
-        def __enter__(self) -> None:
-            self.condition.__enter__()
-
-        def __exit__(self, *of: Any) -> None:
-            self.condition.__exit__(*of)
-            if threading.current_thread() is main:
-                assert attached.wait(WAIT)
 
     class Inner(Later):
         def attach(self, deliver: Callable[[], None]) -> None:
@@ -119,12 +103,19 @@ def test_a_promise_kept_with_a_promise_at_once_is_abandoned_with_its_request(mon
             attached.set()
 
     pool = Pool("test", 1, 0)
-    monkeypatch.setattr(pool, "_changed", Slow(pool._changed))
+    call = pool._call
+
+    def call_and_wait() -> None:
+        call()
+        assert attached.wait(WAIT)
+
+    monkeypatch.setattr(pool, "_call", call_and_wait)
     inner = Inner()
     later = pool.submit(lambda: inner)
     assert later is not None
     later.abandon()
     assert inner.is_abandoned
+    monkeypatch.undo()
     pool.close(WAIT)
 
 
@@ -155,3 +146,23 @@ def test_a_pool_that_is_closed_takes_nothing() -> None:
     pool = Pool("test", 1, 5)
     pool.close(WAIT)
     assert pool.submit(lambda: Response(204)) is None
+
+
+def test_threads_are_called_one_by_one_and_each_has_work() -> None:
+    """A job that blocks keeps nobody from those behind it: whoever begins one calls the next thread."""
+    pool = Pool("test", 3, 3)
+    barrier = threading.Barrier(3)
+    done = threading.Semaphore(0)
+
+    def work() -> Response:
+        barrier.wait(WAIT)  # passed when all three are at work at once
+        return Response(204)
+
+    for _ in range(6):
+        later = pool.submit(work)
+        assert later is not None
+        later.attach(done.release)
+    for _ in range(6):
+        assert done.acquire(timeout=WAIT)
+    assert pool.busy == len(pool.waiting) == 0
+    pool.close(WAIT)

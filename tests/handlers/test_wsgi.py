@@ -1,7 +1,8 @@
 """WSGI: what PEP 3333 says of an application's answer, with threads and on the loop."""
 
+import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from http.client import IncompleteRead
 from typing import Any
 from wsgiref.validate import validator
@@ -40,6 +41,20 @@ def test_a_body(threads: int, kind: Any, pieces: list[bytes], length: str | None
     assert reply.body == b"".join(pieces)
     assert reply.headers["Content-Length"] == length
     assert getattr(iterable, "closed", 1) == 1
+
+
+@pytest.mark.parametrize("value", [5, [("X-Behind", "x")]], ids=repr)
+def test_what_a_generator_returns_is_not_sent(threads: int, value: Any) -> None:
+    def pieces() -> Generator[bytes, None, Any]:
+        yield b"one"
+        yield b"two"
+        return value
+
+    with Server(Wsgi(answering(pieces()), threads), bind="127.0.0.1:0") as server:
+        with socket.create_connection(server.endpoints[0].sock.getsockname(), WAIT) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n")
+            with sock.makefile("rb") as reply:
+                assert reply.read().endswith(b"two\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("pieces", [(b"onetwo",), (b"one", b"two"), (b"", b"onetwo", b"")], ids=repr)

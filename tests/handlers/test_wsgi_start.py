@@ -53,6 +53,11 @@ def test_heads_that_are_remembered_are_bounded(threads: int) -> None:
             assert client.get(f"/{number}").headers["X-Number"] == f"/{number}"
 
 
+def test_an_application_may_be_a_proxy_that_wants_to_know_who_asks(threads: int) -> None:
+    reply = ask(answering([], "407 Proxy Authentication Required", [("Proxy-Authenticate", "Basic")]), threads)
+    assert (reply.status, reply.headers["Proxy-Authenticate"]) == (407, "Basic")
+
+
 def test_fields_are_sent_as_they_are_and_those_of_the_server_are_its_own(threads: int) -> None:
     fields = [
         ("Set-Cookie", "a=1"), ("content-type", "text/x"), ("Set-Cookie", "b=2"), ("Date", "never"), ("Server", "mine"),

@@ -219,7 +219,7 @@ def test_where_no_thread_is_free_a_file_is_closed_at_once() -> None:
         closed: list[str] = []
         way = handler._way
         assert isinstance(way, crew.Crew)
-        way._close(lambda: closed.append("here"))
+        way.close_file(lambda: closed.append("here"))
         assert closed == ["here"]
         gate.open.set()
         asked.result()

@@ -47,8 +47,8 @@ def test_a_thread_that_waits_for_its_client_is_not_blamed_on_the_application(cap
         client.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
         way = handler._way
         assert isinstance(way, crew.Crew)
-        until(lambda: any(place(thread) == WAITS for thread in way._watch._busy))
-        way._watch._name_busy(monotonic() + 11)
+        until(lambda: any(place(thread) == WAITS for thread in way.watch._busy))
+        way.watch._name_busy(monotonic() + 11)
     assert caplog.records[0].getMessage().endswith(f"with GET /much: it {WAITS}")
 
 

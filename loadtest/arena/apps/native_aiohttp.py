@@ -47,7 +47,7 @@ async def stream(request: Any) -> Any:
 
 
 def main(port: int) -> None:
-    import uvloop  # type: ignore[import-not-found]  # a peer's, in the venv of the peers
+    import uvloop
 
     app = web.Application(client_max_size=content.BODY_LIMIT)
     for path, handler in {"/test": hello, "/json": record, "/64k": block, "/100m": huge, "/stream": stream}.items():

@@ -68,7 +68,7 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    import uvloop  # type: ignore[import-not-found]  # a peer's, in the venv of the peers
+    import uvloop
 
     uvloop.install()
     asyncio.run(main(int(sys.argv[1])))

@@ -32,7 +32,7 @@ def http_server(port: int, tree: str) -> None:
 
 def starlette(port: int, tree: str) -> None:
     import uvicorn
-    from starlette.staticfiles import StaticFiles  # type: ignore[import-not-found]  # in the venv of the peers
+    from starlette.staticfiles import StaticFiles
 
     uvicorn.run(
         StaticFiles(directory=tree), host=HOST, port=port, loop="uvloop", http="httptools", access_log=False,
@@ -41,7 +41,7 @@ def starlette(port: int, tree: str) -> None:
 
 
 def aiohttp(port: int, tree: str) -> None:
-    import uvloop  # type: ignore[import-not-found]  # a peer's, in the venv of the peers
+    import uvloop
     from aiohttp import web
 
     app = web.Application()
