@@ -1,5 +1,6 @@
 """What is shipped: both packages with their type markers in the wheel, and all a developer needs in the sdist."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -28,7 +29,7 @@ def test_the_wheel_has_both_packages_and_nothing_else(dist: Path) -> None:
         scripts = archive.read(f"{info}/entry_points.txt").decode()
     assert {name.partition("/")[0] for name in names} == {"reactor", "handlers", info}
     assert {"reactor/py.typed", "handlers/py.typed", "reactor/cli/__init__.py"} <= set(names)
-    assert "Requires-Dist" not in metadata
+    assert re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE) == ["wsproto<2,>=1.2; extra == 'websocket'"]
     assert "reactor = reactor.cli:main" in scripts
     # A wheel is a zip that Python can import from: what is in it is enough, with nothing else on the path.
     code = "import sys; sys.path.insert(0, sys.argv[1]); import reactor, reactor.cli, handlers; print(reactor.__file__)"
