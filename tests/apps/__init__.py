@@ -5,19 +5,29 @@ installed beside them, in `.venv/apps`, and only the server's process sees them.
 """
 
 import fcntl
+import json
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import requests
 
-from tests.__main__ import VENV, wanted
-from tests.program import ROOT, environment
+from tests.__main__ import VENV
+from tests.program import ROOT, Program, environment
 
 PACKAGES = VENV / "apps"
 STAMP = PACKAGES / "installed"
 WAIT = 20.0  # seconds, for what takes a fraction of one
+
+
+def wanted() -> str:
+    """What the stamp says when the install is up to date: this group, for this Python."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    return json.dumps([groups["apps"], sys.version])
 
 
 def install() -> None:
@@ -25,7 +35,7 @@ def install() -> None:
     PACKAGES.mkdir(parents=True, exist_ok=True)
     with open(PACKAGES / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = wanted(PACKAGES)
+        stamp = wanted()
         if STAMP.exists() and STAMP.read_text() == stamp:
             return
         pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-warn-conflicts", "--upgrade"]
@@ -44,6 +54,15 @@ def run_python(*arguments: str, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, env=environment(with_apps()), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def serving(*arguments: str, cwd: Path, tracebacks: bool = False) -> Iterator[Program]:
+    """A server, which stops as it should; `tracebacks`: whether its log may have some."""
+    with Program(*arguments, cwd=cwd, env=with_apps()) as program:
+        yield program
+        assert program.stop() == 0
+        assert tracebacks or "Traceback" not in program.said(), program.said()
 
 
 class Client:

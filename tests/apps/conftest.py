@@ -8,7 +8,8 @@ import pytest
 
 from tests.program import Program
 
-from . import install, with_apps
+from . import django_sources as sources
+from . import install, run_python, serving
 
 Serve = Callable[..., Program]
 
@@ -18,18 +19,27 @@ def installed() -> None:
     install()
 
 
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Django project, as `startproject` makes it, with views of its own and a user."""
+    folder = tmp_path_factory.mktemp("django")
+    run_python("-m", "django", "startproject", "mysite", ".", cwd=folder)
+    (folder / "notes.py").write_text(sources.NOTES)
+    (folder / "write.html").write_text(sources.TEMPLATE)
+    (folder / "mysite" / "urls.py").write_text(sources.URLS)
+    with open(folder / "mysite" / "settings.py", "a") as settings:
+        settings.write(sources.SETTINGS)
+    run_python("manage.py", "migrate", "-v", "0", cwd=folder)
+    run_python("manage.py", "shell", "-v", "0", "-c", sources.USER, cwd=folder)
+    return folder
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """`serve(*arguments)` runs a server in `tmp_path`, or in `cwd`, which is stopped, and stops well, at the end."""
     with ExitStack() as servers:
 
         def start(*arguments: str, cwd: Path = tmp_path) -> Program:
-            program = servers.enter_context(Program(*arguments, cwd=cwd, env=with_apps()))
-            servers.callback(check, program)
-            return program
-
-        def check(program: Program) -> None:
-            assert program.stop() == 0
-            assert "Traceback" not in program.said()
+            return servers.enter_context(serving(*arguments, cwd=cwd))
 
         yield start

@@ -1,82 +1,4 @@
-"""Applications as their authors write them: what `startproject` does not make, and what Flask's first page shows."""
-
-DJANGO_NOTES = '''
-import time
-from django import forms
-from django.db import connection, models
-from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import redirect, render
-
-
-class NoteForm(forms.Form):
-    text = forms.CharField()
-    picture = forms.FileField(required=False)
-
-
-def write(request):
-    form = NoteForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        picture = form.cleaned_data["picture"]
-        size = sum(len(chunk) for chunk in picture.chunks()) if picture else 0
-        request.session["last"] = f"{form.cleaned_data['text']} with {size} bytes"
-        return redirect("/notes/last")
-    return render(request, "write.html", {"form": form})
-
-
-def last(request):
-    return HttpResponse(request.session.get("last", "nothing"), content_type="text/plain; charset=utf-8")
-
-
-def count(request):
-    return StreamingHttpResponse((f"{number}\\n" for number in range(1000)), content_type="text/plain")
-
-
-def manage(request):
-    return FileResponse(open("manage.py", "rb"))
-
-
-def who(request, name):
-    with connection.cursor() as cursor:
-        cursor.execute("select 6 * 7")
-        answer = cursor.fetchone()[0]
-    return JsonResponse({"path": request.path, "url": request.build_absolute_uri(), "name": name, "answer": answer,
-                         "from": request.META["REMOTE_ADDR"], "script": request.META["SCRIPT_NAME"]})
-
-
-def sleep(request):
-    time.sleep(float(request.GET["seconds"]))
-    return HttpResponse("slept")
-
-
-def fail(request):
-    raise LookupError("this view fails")
-'''
-
-DJANGO_TEMPLATE = """
-<form method="post" enctype="multipart/form-data">{% csrf_token %}{{ form.as_p }}<button>Write</button></form>
-"""
-
-DJANGO_URLS = '''
-from django.contrib import admin
-from django.contrib.staticfiles.urls import staticfiles_urlpatterns
-from django.urls import path
-import notes
-
-urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("notes/write", notes.write),
-    path("notes/last", notes.last),
-    path("count", notes.count),
-    path("manage", notes.manage),
-    path("who/<name>", notes.who),
-    path("sleep", notes.sleep),
-    path("fail", notes.fail),
-] + staticfiles_urlpatterns()
-'''
-
-DJANGO_SETTINGS = '''
-TEMPLATES[0]["DIRS"] = [BASE_DIR]
-'''
+"""Applications of WSGI as their authors write them: Flask's first page, a larger one, and configurations of others."""
 
 FLASK_HELLO = '''
 from flask import Flask
@@ -90,6 +12,7 @@ def hello_world():
 
 FLASK_MORE = '''
 import io
+import sys
 from flask import Flask, Response, flash, redirect, request, send_file, session, stream_with_context, url_for
 
 
@@ -145,6 +68,16 @@ def create_app():
             raise LookupError("the second is missing")
         return lines()
 
+    @app.get("/endless")
+    def endless():
+        def lines():
+            try:
+                while True:
+                    yield "more\\n" * 1000
+            finally:
+                print("the stream was closed", file=sys.stderr, flush=True)
+        return lines()
+
     return app
 '''
 
@@ -163,16 +96,27 @@ application = WsgiDAVApp({
 WEBDAV_CLIENT = '''
 import sys
 from webdav3.client import Client
+from webdav3.exceptions import WebDavException
 
+with open("short.txt", "w") as file:
+    file.write("written by who has the lock")
 client = Client({"webdav_hostname": sys.argv[1]})
 client.mkdir("folder")
 client.upload_sync(remote_path="folder/one.txt", local_path="local.txt")
 client.copy("folder/one.txt", "folder/two.txt")
 client.move("folder/two.txt", "folder/three.txt")
 client.download_sync(remote_path="folder/three.txt", local_path="back.txt")
-print(sorted(client.list("folder")), client.check("folder/two.txt"), client.info("folder/three.txt")["size"])
+print("then:", sorted(client.list("folder")), client.check("folder/two.txt"), client.info("folder/three.txt")["size"])
+with client.lock("folder/one.txt") as locked:
+    try:
+        client.upload_sync(remote_path="folder/one.txt", local_path="short.txt")
+    except WebDavException:
+        print("then:", "locked: the other one may not write")
+    locked.upload_sync(remote_path="folder/one.txt", local_path="short.txt")
+client.download_sync(remote_path="folder/one.txt", local_path="short-back.txt")
+print("then:", open("short-back.txt").read())
 client.clean("folder")
-print(client.check("folder"))
+print("then:", client.check("folder"))
 '''
 
 PROMETHEUS = '''
@@ -180,4 +124,16 @@ from prometheus_client import Counter, make_wsgi_app
 
 Counter("visits", "How many came").inc(3)
 app = make_wsgi_app()
+'''
+
+PROMETHEUS_PARSER = '''
+import sys
+import urllib.request
+from prometheus_client.parser import text_string_to_metric_families
+
+with urllib.request.urlopen(sys.argv[1]) as reply:
+    text = reply.read().decode()
+for family in text_string_to_metric_families(text):
+    samples = [f"{each.name} {each.labels} {each.value}" for each in family.samples]
+    print(family.type, family.name, *samples)
 '''

@@ -1,44 +1,37 @@
-"""Django: a project as `startproject` makes it, its admin, and views that do what views do."""
+"""Django: a project as `startproject` makes it, its admin, and views that do what views do; under WSGI, and ASGI."""
 
 import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.program import ROOT, Program
+from tests.program import ROOT, Program, connect
 
-from . import WAIT, Client, run_python, sources, with_apps
+from . import WAIT, Client, serving
 from .conftest import Serve
 
-USER = """
-from django.contrib.auth.models import User
-User.objects.create_superuser("ann", password="a good secret")
-"""
+WAYS = {
+    "threads": ("mysite.wsgi", "--threads", "4"),
+    "loop": ("mysite.wsgi", "--threads", "0"),
+    "asgi": ("mysite.asgi",),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def site(request: pytest.FixtureRequest, project: Path) -> Iterator[Program]:
+    with serving(*WAYS[request.param], cwd=project, tracebacks=True) as program:
+        yield program
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("django")
-    run_python("-m", "django", "startproject", "mysite", ".", cwd=folder)
-    (folder / "notes.py").write_text(sources.DJANGO_NOTES)
-    (folder / "write.html").write_text(sources.DJANGO_TEMPLATE)
-    (folder / "mysite" / "urls.py").write_text(sources.DJANGO_URLS)
-    with open(folder / "mysite" / "settings.py", "a") as settings:
-        settings.write(sources.DJANGO_SETTINGS)
-    run_python("manage.py", "migrate", "-v", "0", cwd=folder)
-    run_python("manage.py", "shell", "-v", "0", "-c", USER, cwd=folder)
-    return folder
-
-
-@pytest.fixture(scope="module", params=["4", "0"], ids=["threads", "loop"])
-def site(request: pytest.FixtureRequest, project: Path) -> Iterator[Program]:
-    with Program("mysite.wsgi", "--threads", request.param, cwd=project, env=with_apps()) as program:
+def async_site(project: Path) -> Iterator[Program]:
+    with serving("mysite.asgi", cwd=project) as program:
         yield program
-        assert program.stop() == 0
 
 
 @pytest.fixture
@@ -59,14 +52,16 @@ def documented() -> list[str]:
     return re.findall(r"^python3 -m reactor (mysite\S+)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("spec", [*documented()[:1], "mysite.wsgi:application", "mysite/wsgi.py"])
+@pytest.mark.parametrize("spec", [*sorted(set(documented())), "mysite.wsgi:application", "mysite/asgi.py"])
 def test_one_command(spec: str, project: Path, serve: Serve) -> None:
     program = serve(spec, cwd=project)
+    kind = "ASGI" if "asgi" in spec else "WSGI"
+    assert f":application ({kind})" in "".join(program.banner)
     assert requests.get(f"{program.url}/who/ann", timeout=WAIT).json()["answer"] == 42
 
 
 def test_the_documents_have_the_command() -> None:
-    assert documented() == ["mysite.wsgi"] * 2
+    assert set(documented()) == {"mysite.wsgi", "mysite.asgi"}
 
 
 def test_the_admin_lets_in_who_has_the_password(client: Client) -> None:
@@ -100,6 +95,11 @@ def test_a_form_and_an_upload(client: Client) -> None:
     assert "This field is required" in client.post("/notes/write", {**form, "text": ""}).text
 
 
+def test_a_body_in_chunks(client: Client) -> None:
+    told = client.post("/raw", (b"piece" * 20_000 for _ in range(20))).json()
+    assert told == {"size": 2_000_000, "first": "piece"}
+
+
 def test_a_stream_and_a_file(site: Program, project: Path) -> None:
     reply = requests.get(f"{site.url}/count", timeout=WAIT)
     assert reply.text == "".join(f"{number}\n" for number in range(1000))
@@ -124,8 +124,37 @@ def test_a_view_that_fails_is_a_page(site: Program) -> None:
     site.await_said("LookupError: this view fails")
 
 
-def test_mounted_it_knows_where_it_is(project: Path, serve: Serve) -> None:
-    program = serve("hello", "--mount", "/site=mysite.wsgi", cwd=project)
+def test_an_async_view(site: Program) -> None:
+    assert requests.get(f"{site.url}/users", timeout=WAIT).json() == {"names": ["ann"], "sum": 3}
+
+
+def test_many_at_once(site: Program) -> None:
+    paths = ["/who/ann", "/users", "/count", "/manage"] * 5
+    with ThreadPoolExecutor(8) as clients:
+        replies = list(clients.map(lambda path: requests.get(site.url + path, timeout=WAIT), paths))
+    assert [reply.status_code for reply in replies] == [200] * len(paths)
+    assert len({reply.text for reply in replies}) == 4
+
+
+def test_a_stream_without_end_ends_with_its_client(async_site: Program) -> None:
+    reply = requests.get(f"{async_site.url}/ticks", timeout=WAIT, stream=True)
+    with reply:
+        lines = reply.iter_lines(chunk_size=1)
+        assert [next(lines) for _ in range(3)] == [b"0", b"1", b"2"]
+        assert "the ticks have ended" not in async_site.said()
+    async_site.await_said("the ticks have ended")
+
+
+def test_a_view_is_cancelled_when_its_client_has_gone(async_site: Program) -> None:
+    with closing(connect(async_site)) as client:
+        client.request("GET", "/wait")
+        async_site.await_said("a view waits")
+    async_site.await_said("a view was cancelled")
+
+
+@pytest.mark.parametrize("spec", ["mysite.wsgi", "mysite.asgi"])
+def test_mounted_it_knows_where_it_is(spec: str, project: Path, serve: Serve) -> None:
+    program = serve("hello", "--mount", f"/site={spec}", cwd=project)
     told = requests.get(f"{program.url}/site/who/ann", timeout=WAIT).json()
     assert (told["path"], told["script"]) == ("/site/who/ann", "/site")
     login = requests.get(f"{program.url}/site/admin/", timeout=WAIT)
@@ -133,11 +162,15 @@ def test_mounted_it_knows_where_it_is(project: Path, serve: Serve) -> None:
     assert requests.get(f"{program.url}/test", timeout=WAIT).text == "Hello"
 
 
-def test_slow_views_stop_nobody_while_a_thread_is_free(project: Path, serve: Serve) -> None:
-    program = serve("mysite.wsgi", cwd=project)
+@pytest.mark.parametrize(
+    ("spec", "view"), [("mysite.wsgi", "sleep"), ("mysite.asgi", "sleep"), ("mysite.asgi", "rest")]
+)
+def test_slow_views_stop_nobody(spec: str, view: str, project: Path, serve: Serve) -> None:
+    """They have a thread, of ours or of Django's, or are asynchronous."""
+    program = serve(spec, cwd=project)
     with ThreadPoolExecutor(3) as slow, Client(program.url) as client:
-        sleeping = [slow.submit(requests.get, f"{program.url}/sleep?seconds=1", timeout=WAIT) for _ in range(3)]
+        sleeping = [slow.submit(requests.get, f"{program.url}/{view}?seconds=1", timeout=WAIT) for _ in range(3)]
         began = time.monotonic()
         assert client.get("/who/ann").json()["name"] == "ann"
         assert all(not each.done() for each in sleeping), f"it took {time.monotonic() - began} s"
-        assert [each.result().text for each in sleeping] == ["slept"] * 3
+        assert {each.result().status_code for each in sleeping} == {200}
