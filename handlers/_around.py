@@ -66,14 +66,15 @@ def _fail(sink: "SinkAround", error: BaseException) -> BaseException:
 
 
 class SinkAround:
-    """A body sink around another, `inner`, whose limit it has. `finish` and `abort` may come at once, from the loop
-    and from a thread that answers: the first of them is passed on.
+    """A body sink around another, `inner`, whose limit and `early` it has. `finish` and `abort` may come at once, from
+    the loop and from a thread that answers: the first of them is passed on.
     """
 
-    __slots__ = ("_open", "inner")
+    __slots__ = ("_open", "early", "inner")
 
     def __init__(self, inner: BodySink) -> None:
         self.inner = inner
+        self.early: Later | None = getattr(inner, "early", None)
         self._open = [inner]  # until it is over; to pop from a list is one step, whatever the threads do
 
     @property

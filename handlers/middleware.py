@@ -105,6 +105,8 @@ class _Sink(SinkAround):
     def __init__(self, steps: Steps, inner: BodySink) -> None:
         super().__init__(inner)
         self._steps = steps
+        if self.early is not None:
+            self.early = _change(steps, self.early)
 
     def feed(self, data: bytes) -> Any:
         try:
@@ -118,6 +120,8 @@ class _Sink(SinkAround):
             return said.then(self._said, self._failed)
         if isinstance(said, (Response, Upgrade)):
             self.end()  # it has answered
+            if self.early is not None and self.early.is_answered:
+                return said  # in that way: this says that it has enough
         return _change(self._steps, said)
 
     def _failed(self, error: BaseException) -> Any:
@@ -126,6 +130,9 @@ class _Sink(SinkAround):
         return _change(self._steps, error)
 
     def finish(self) -> Any:
+        if self.early is not None:
+            super().finish()
+            return self.early
         try:
             answer: Any = super().finish()
         except Exception as error:

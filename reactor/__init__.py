@@ -3,7 +3,7 @@
 The map, lowest layer first; a file imports only from those above it here, and `tests/test_layers.py` sees to it:
 
     http1/         the protocol, no I/O: grammar, errors, dates, memo, fields, framing, terms, query, request, parser,
-                   body, response
+                   body, response, response_parser
     settings       every limit and timeout, with unit and reason
     loop           the reactor: select, call back, tick; knows no HTTP
     address        bind addresses: parse, open
@@ -17,6 +17,10 @@ The map, lowest layer first; a file imports only from those above it here, and `
     terminal       colours or none, log records as lines
     access_log     a line per answer
     service        what the connections of a server share
+    dial           other servers: where they are, sockets on their way there
+    asking         what passes between a connection to another server and whoever asks
+    hearing        its answers, from bytes in the inbox to the asker
+    client         a connection to another server: asks, and hears the answers
     dialogue       inbox -> requests -> handler -> outbox
     state          the table of a connection's states
     wait           the clock of a state: since when, until when
@@ -45,13 +49,17 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is importe
 from typing import TYPE_CHECKING, Any
 
 from .answers import Answer, BodySink, DatagramHandler, Handler, Later, Link, Upgrade, UpgradedProtocol
+from .asking import Asker, ClientError, ClientTimeouts, Taker
+from .client import ClientConnection
 from .coroutines import as_handler
+from .dial import Place, Upstream, parse_upstream, resolve
 from .exchange import Collector
 from .http1.dates import http_date, parse_http_date
 from .http1.fields import Headers
 from .http1.query import Query
 from .http1.request import Request
-from .http1.response import FileBody, Response
+from .http1.response import FileBody, Response, check_trailers
+from .http1.response_parser import ResponseHead
 from .server import Server, serve
 from .service import handler_name
 from .settings import Settings
@@ -62,10 +70,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Answer", "BodySink", "Collector", "DatagramHandler", "FileBody", "Gone", "Handler", "Headers", "Host", "Inflow",
-    "Later", "Link", "Outflow", "Pieces", "Query", "Request", "Response", "Server", "Settings", "StreamingRequest",
-    "Upgrade", "UpgradedProtocol",
-    "as_handler", "current_host", "handler_name", "http_date", "parse_http_date", "serve", "streaming",
+    "Answer", "Asker", "BodySink", "ClientConnection", "ClientError", "ClientTimeouts", "Collector", "DatagramHandler",
+    "FileBody", "Gone", "Handler", "Headers", "Host", "Inflow", "Later", "Link", "Outflow", "Pieces", "Place", "Query",
+    "Request", "Response", "ResponseHead", "Server", "Settings", "StreamingRequest", "Taker", "Upgrade",
+    "UpgradedProtocol", "Upstream",
+    "as_handler", "check_trailers", "current_host", "handler_name", "http_date", "parse_http_date", "parse_upstream",
+    "resolve", "serve", "streaming",
 ]  # fmt: skip
 
 _OF_ASYNCIO = ("Gone", "Host", "Inflow", "Outflow", "Pieces", "StreamingRequest", "current_host", "streaming")

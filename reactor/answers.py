@@ -24,12 +24,14 @@ class Later:
     the reactor's thread; set them before handing the Later over.
     """
 
-    __slots__ = ("_deliver", "_lock", "_value", "is_abandoned", "on_abandon", "on_goodbye")
+    __slots__ = ("_deliver", "_inform", "_lock", "_untold", "_value", "is_abandoned", "on_abandon", "on_goodbye")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value: Any = self  # itself: not answered yet
         self._deliver: Callable[[], None] | None = None
+        self._inform: Callable[[Response], None] | None = None
+        self._untold: list[Response] = []  # interim answers that nobody waited for yet
         self.on_goodbye: Callable[[], None] | None = None
         self.on_abandon: Callable[[], None] | None = None
         self.is_abandoned = False
@@ -46,12 +48,26 @@ class Later:
             if self._value is not self:
                 raise RuntimeError("a Later is answered once; this one was answered before")
             self._value = value
-            deliver, self._deliver = self._deliver, None
+            deliver, self._deliver, self._inform = self._deliver, None, None
             is_abandoned = self.is_abandoned
         if is_abandoned:
             _give_up(value)
         elif deliver is not None:
             deliver()
+
+    def inform(self, response: Response) -> None:
+        """Send `response`, a 102 or 103, at once, in front of the answer that is promised here (RFC 9110 15.2, RFC
+        8297): on the reactor's thread. Ignored behind the answer, for a client of HTTP/1.0, and where the client does
+        not take what it was sent before. ValueError for a final response.
+        """
+        if response.status >= 200:
+            raise ValueError(f"a {response.status} is an answer, and not a word in front of it")
+        if self.is_answered or self.is_abandoned:
+            return
+        if self._inform is None:
+            self._untold.append(response)
+        else:
+            self._inform(response)
 
     def then(self, change: Callable[[Any], Any], on_error: Callable[[BaseException], Any] | None = None) -> "Later":
         """Another Later, answered with `change(value)` when this one is; with `on_error(exception)`, or else with
@@ -71,6 +87,7 @@ class Later:
 
         other.on_abandon = self.abandon
         other.on_goodbye = self.say_goodbye
+        self.hear(other.inform)
         self.attach(deliver)
         return other
 
@@ -84,6 +101,19 @@ class Later:
     @property
     def is_answered(self) -> bool:
         return self._value is not self
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether it was informed of something that nobody was told: whoever takes the answer must wait for it."""
+        return bool(self._untold)
+
+    def hear(self, inform: Callable[[Response], None]) -> None:
+        """Have `inform` called with each interim answer, from now on and until there is a `value`; before `attach`."""
+        if not self.is_answered:
+            self._inform = inform
+        untold, self._untold = self._untold, []
+        for response in untold:
+            inform(response)
 
     def attach(self, deliver: Callable[[], None]) -> None:
         """Have `deliver` called, on whatever thread answers, once there is a `value`; at once if there is.
@@ -105,7 +135,7 @@ class Later:
     def abandon(self) -> None:
         """Nobody waits any more."""
         with self._lock:
-            self._deliver = None
+            self._deliver = self._inform = None
             is_first, self.is_abandoned = not self.is_abandoned, True
             is_answered = self._value is not self
         if is_answered and is_first:
@@ -133,6 +163,9 @@ class Link(Protocol):
     def send(self, data: bytes) -> None:
         """Send `data`, now or as soon as the peer takes it; ignored once the link is closed."""
 
+    def end(self) -> None:
+        """Send FIN when everything has been sent, and go on listening; what is sent from now on is ignored."""
+
     def close(self) -> None:
         """Close when everything has been sent."""
 
@@ -140,7 +173,8 @@ class Link(Protocol):
 class UpgradedProtocol:
     """The protocol a connection speaks after an Upgrade; a base to inherit from.
 
-    Attribute `timeout`: seconds without a byte from the peer until the connection is closed; 0: never.
+    Attribute `timeout`: seconds without a byte from the peer until the connection is closed; 0: never. Time in which
+    the protocol takes no more (`feed`), or the peer can say no more (`on_goodbye`), is not counted.
     """
 
     timeout = 0.0
@@ -148,8 +182,14 @@ class UpgradedProtocol:
     def on_connect(self, link: Link) -> None:
         """The first call: the 101 is on its way, and `link` can be written to."""
 
-    def feed(self, data: bytes) -> None:
-        """Bytes from the peer."""
+    def feed(self, data: bytes) -> Later | None:
+        """Bytes from the peer. None: more, please; a Later: no more until it is answered, with whatever (an exception
+        ends the connection, as one that is raised does)."""
+
+    def on_goodbye(self) -> bool:
+        """The peer has ended its side, and all that it sent was fed. True: the link stays open for what we have still
+        to say, until we close or end it, too; False: it closes when everything has been sent."""
+        return False
 
     def on_sent(self) -> None:
         """Everything that was owed has left."""
@@ -183,15 +223,18 @@ Answer = Response | Later | Upgrade
 class BodySink(Protocol):
     """Takes a request's body as it comes, instead of having it collected; returned by `on_head`.
 
-    An optional attribute `limit` (bytes, an int; 0: none) takes the place of the server's limit-body-size.
+    An optional attribute `limit` (bytes, an int; 0: none) takes the place of the server's limit-body-size. Another,
+    `early` (a Later), may be answered before the body is complete: then its value is the answer, which begins at once,
+    while the body goes on coming here. An exception is a logged 500, and then the rest is thrown away.
     """
 
     def feed(self, data: bytes) -> "Later | Response | None":
         """The next bytes of the body. None: more, please; a Later: more when it is answered; a Response: that
-        is the answer, whatever else comes."""
+        is the answer, whatever else comes, unless `early` gave it: then it says that nothing more is wanted."""
 
     def finish(self) -> Answer:
-        """The body is complete: the answer."""
+        """The body is complete: the answer; `early` itself, if it is still to come by that. If it has come, this is
+        ignored."""
 
     def abort(self) -> None:
         """The rest will not come."""

@@ -31,6 +31,7 @@ from .state import (
     NEW,
     OWING,
     TAKEN,
+    UNSEEN,
     UPGRADED,
     WORK,
     State,
@@ -75,10 +76,6 @@ class Connection(Dialogue):
         if self._receive():
             self._advance()
 
-    def _on_early(self, _ready: int) -> None:
-        if self._receive():
-            self._settle()
-
     def _on_writable(self, _ready: int) -> None:
         self._advance()
 
@@ -111,6 +108,21 @@ class Connection(Dialogue):
         self._is_put_off = False
         if self.state is not CLOSED:
             self._advance()
+
+    def _resume_protocol(self) -> None:
+        """Go on where an upgraded protocol took no more."""
+        link = self._link
+        if link is None or link.room is None:
+            return
+        error, link.room = link.room.value, None
+        if self._is_closing:
+            return  # nobody feeds it any more
+        if isinstance(error, BaseException):
+            log.error("protocol %s failed; closing", type(self._protocol).__name__, exc_info=error)
+            self._is_closing = True
+        self._wait.heard(self._service.reactor.now)  # the silence was ours
+        self._feed_protocol(link)
+        self._advance()
 
     # Bytes in, bytes out.
 
@@ -145,11 +157,9 @@ class Connection(Dialogue):
         if exchange is not None and exchange.later is not None:
             self._quietly(exchange.later.say_goodbye)
         elif exchange is not None and not exchange.has_more:
-            self._exchange = None  # a body that ends before its end
-            self._quietly(exchange.abandon)
-            self._is_closing = True
-        elif self._protocol is not None:
-            self._is_closing = True
+            self._break_off(exchange)
+        elif self._link is not None:
+            self._feed_protocol(self._link)
         self._settle()
 
     def _advance(self) -> None:
@@ -198,8 +208,11 @@ class Connection(Dialogue):
         try:
             outbox.pump(self._transport)
         except BrokenPromise as broken:
-            name = self._service.name
-            log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=broken.__cause__)
+            name, cause = self._service.name, broken.__cause__
+            if isinstance(cause, ConnectionAbortedError):  # whoever makes it gave up, for nobody may be listening
+                log.info("the body of an answer of %s broke off: %s", name, cause)
+            else:
+                log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=cause)
             try:
                 outbox.flush(self._transport)  # what came before it broke
             except OSError:
@@ -227,6 +240,9 @@ class Connection(Dialogue):
             self._outbox.add(data)
             self._put_off()
 
+    def end_soon(self) -> None:
+        self._put_off()
+
     def close_soon(self) -> None:
         self._is_closing = True
         self._put_off()
@@ -246,13 +262,14 @@ class Connection(Dialogue):
         if self._protocol is not None and not self._is_closing:
             return UPGRADED
         if outbox.size or outbox.source is not None:
+            is_receiving = exchange is not None and exchange.is_receiving
             if outbox.waiting is not None and not outbox.size:
-                return WORK
-            return DUPLEX if exchange is not None and exchange.is_receiving else FLUSH
+                return BODY if is_receiving else WORK
+            return DUPLEX if is_receiving else FLUSH
         if exchange is not None:
             if exchange.later is not None:
                 return WORK
-            return LINGER if self._is_closing else BODY
+            return LINGER if self._is_closing and not exchange.is_wanted else BODY
         if self._is_closing:
             return LINGER
         return HEAD if self._inbox else IDLE
@@ -265,7 +282,7 @@ class Connection(Dialogue):
             # The fast path: nothing changes but the deadline.
             self.deadline = self._service.reactor.now + self._service.keep_alive
             return
-        if former is CLOSED:
+        if former is CLOSED or (state is UPGRADED and not self._half_close()):
             return
         if self._has_said_goodbye and state in HOPELESS and not self._is_put_off:
             self.close()
@@ -309,10 +326,13 @@ class Connection(Dialogue):
         """When the present wait is over."""
         settings = self._service.settings
         now = self._service.reactor.now
-        if state is WORK:  # nobody watches a connection that said goodbye: see now and then whether it is there
-            return inf if self._watched else now + TICK
-        if state is UPGRADED and self._protocol is not None:
-            silence, owed = self._protocol.timeout, self._outbox.size
+        if state is WORK and self._watched:
+            return inf
+        if state in UNSEEN and not self._watched:  # it said goodbye, or enough: see now and then whether it is there
+            return now + TICK
+        if state is UPGRADED and self._protocol is not None and self._link is not None:
+            is_heard = self._link.room is None and not self._has_said_goodbye
+            silence, owed = self._protocol.timeout if is_heard else 0, self._outbox.size
             taken = self._done(state) if owed else 0
             return self._wait.due_upgraded(silence, settings.timeout_write, now, owed, taken)
         return self._wait.due(state, settings, now, self._done(state))
@@ -338,7 +358,7 @@ class Connection(Dialogue):
             else:
                 self._refuse(ProtocolError(408, "the request did not arrive in time"))
                 self._advance()
-        elif state is WORK:
+        elif state in UNSEEN and not self._watched:
             if self._transport.has_failed():
                 self.close()
             else:
@@ -379,12 +399,24 @@ class Connection(Dialogue):
 
     # The end.
 
+    def _half_close(self) -> bool:
+        """Send the FIN that a link has asked for, once all that was owed has left. False: the connection is closed."""
+        link = self._link
+        if link is None or not link.is_ending or link.has_ended or self._outbox.size:
+            return True
+        link.has_ended = True
+        return self._send_fin()
+
     def _begin_linger(self) -> bool:
         """Send FIN. False: the connection is closed."""
         self._inbox, self._at = b"", 0
         if self._has_said_goodbye:
             self.close()
             return False
+        return self._send_fin()
+
+    def _send_fin(self) -> bool:
+        """False: the connection is closed."""
         try:
             self._transport.shutdown_write()
         except OSError:
@@ -419,8 +451,9 @@ class Connection(Dialogue):
             self._service.working -= exchange.later is not None
             self._quietly(exchange.abandon)
         protocol, self._protocol = self._protocol, None
-        if protocol is not None and self._link is not None:
-            self._link.cut()
+        link, self._link = self._link, None
+        if protocol is not None and link is not None:
+            self._quietly(link.cut)
             self._ask_protocol(protocol.on_close)
         self._service.forget(self)
 

@@ -17,7 +17,7 @@ from .http1.parser import BLANK_LINES, HeadParser
 from .http1.request import Origin, Request
 from .http1.response import Response
 from .outbox import Outbox, Source
-from .reply import refusal, reply, switching
+from .reply import NotFinal, interim, refusal, reply, switching
 from .service import SLOW, Service
 from .upgrade import ConnectionLink, is_asked_for
 
@@ -74,8 +74,9 @@ class Dialogue:
                     return exchange.has_more
             elif self._at == size or self._inbox is not inbox:  # a handler may have closed us
                 return False
-            elif self._protocol is not None:
-                return self._feed_protocol(self._protocol)
+            elif self._link is not None:
+                self._feed_protocol(self._link)
+                return False
             elif self._is_closing:
                 return False
             elif outbox.source is not None or outbox.size > HIGH_WATER:
@@ -140,17 +141,27 @@ class Dialogue:
                 self._is_closing = True
             self._give(request, verdict)
             return
-        sink: BodySink = Collector(self._service.handler, request) if verdict is None else verdict
+        sink: BodySink
+        early: Later | None = None
+        limit = settings.limit_body_size
+        if verdict is None:
+            sink = Collector(self._service.handler, request)
+        else:
+            sink, limit, early = verdict, getattr(verdict, "limit", limit), getattr(verdict, "early", None)
         try:
-            exchange.expect_body(sink, getattr(sink, "limit", settings.limit_body_size))
+            exchange.expect_body(sink, limit)
         except ProtocolError:
             self._quietly(sink.abort)
             raise
         if expects_continue:
             self._outbox.add(_CONTINUE)
+        if early is not None and self._attach(exchange, early, self._inform):
+            exchange.early = early
 
     def _feed(self, exchange: Exchange) -> bool:
         """Go on with an exchange. True: it is over, the next may begin; False: it takes an event."""
+        if exchange.early is not None and exchange.early.is_answered:
+            self._take_early(exchange, exchange.early)
         if exchange.later is not None and not self._take_promised(exchange, exchange.later):
             return False
         decoder = exchange.decoder
@@ -164,12 +175,51 @@ class Dialogue:
                 self._received += len(payload)
                 self._heed(exchange, self._ask(exchange.request, exchange.sink.feed, payload))
             if exchange.later is not None or not decoder.is_complete:
+                if self._has_said_goodbye and exchange.later is None and not decoder.has_more:
+                    self._break_off(exchange)
                 return False
         self._exchange = None
         exchange.request.trailers = decoder.trailers
-        if not exchange.is_answered:
-            self._give(exchange.request, self._ask(exchange.request, finish, exchange.sink))
+        if exchange.is_answered:
+            self._quietly(exchange.sink.finish)
+        else:
+            answer = self._ask(exchange.request, finish, exchange.sink)
+            early = exchange.early
+            self._give(exchange.request, answer if early is None else self._choose(early, answer))
         return True
+
+    def _choose(self, early: Later, answer: Any) -> Any:
+        """The answer, where there are two ways for it to come, and the body is complete."""
+        if early.is_answered:
+            return early
+        if answer is not early:
+            self._quietly(early.abandon)
+        return answer
+
+    def _break_off(self, exchange: Exchange) -> None:
+        """The rest of its body will not come; an answer that has begun goes on, and is the last."""
+        self._exchange = None
+        self._is_closing = True
+        self._quietly(exchange.abandon)
+
+    def _take_early(self, exchange: Exchange, early: Later) -> None:
+        """Take the answer that has come before the end of the body, which goes on coming."""
+        exchange.early = None
+        answer = early.value
+        if isinstance(answer, BaseException):
+            self._blame_for(exchange, answer)
+            if exchange.later is not None:  # the sink's
+                self._quietly(exchange.later.abandon)
+                exchange.later, exchange.is_paused = None, False
+                self._service.working -= 1
+            self._heed(exchange, _FAILED)
+        elif not isinstance(answer, Later):
+            exchange.is_answered = True
+            self._give(exchange.request, answer)
+        elif self._may_promise(exchange) and self._attach(exchange, answer, self._inform):
+            exchange.early = answer
+        else:
+            exchange.is_answered = True
 
     def _take_promised(self, exchange: Exchange, later: Later) -> bool:
         """Take what a Later was answered with; False: it was not."""
@@ -179,8 +229,7 @@ class Dialogue:
         self._service.working -= 1
         answer = later.value
         if isinstance(answer, BaseException):
-            name = self._service.name
-            log.error("handler %s raised at %s; answered 500", name, exchange.request, exc_info=answer)
+            self._blame_for(exchange, answer)
             answer = _FAILED
         if exchange.is_paused:
             exchange.is_paused = False
@@ -190,27 +239,65 @@ class Dialogue:
             self._give(exchange.request, answer)
         return exchange.later is None
 
+    def _blame_for(self, exchange: Exchange, error: BaseException) -> None:
+        name = self._service.name
+        log.error("handler %s raised at %s; answered 500", name, exchange.request, exc_info=error)
+
     def _heed(self, exchange: Exchange, verdict: Any) -> None:
         """What a sink said to a piece of its body: go on, wait, or an early answer."""
         if isinstance(verdict, Later):
             exchange.is_paused = True
             self._wait_for(exchange, verdict)
         elif verdict is not None:
+            if exchange.early is not None and exchange.early.is_answered:
+                self._take_early(exchange, exchange.early)
             if verdict is _FAILED or not isinstance(verdict, Response):
                 self._quietly(exchange.sink.abort)  # it did not choose to end
+            is_answered = exchange.is_answered
+            early, exchange.early = exchange.early, None
+            if early is not None:
+                self._quietly(early.abandon)
             if not exchange.discard_rest(self._service.settings.limit_discard):
                 self._is_closing = True
-            self._give(exchange.request, verdict)
+            if not is_answered:
+                self._give(exchange.request, verdict)
 
     def _wait_for(self, exchange: Exchange, later: Later) -> None:
+        if self._attach(exchange, later, None if exchange.is_paused else self._inform):
+            exchange.later = later
+            self._service.working += 1
+
+    def _attach(self, exchange: Exchange, later: Later, inform: Callable[[Response], None] | None) -> bool:
+        """Be woken when `later` is answered. False: another is, and that is answered 500, unless `early` was before."""
+        if inform is not None:
+            later.hear(inform)
         try:
             later.attach(self._wake)
         except RuntimeError as error:
+            is_given = exchange.is_paused and exchange.is_answered
             exchange.discard_rest(0)
-            self._fail(exchange.request, f"returned {error}")
+            if is_given:
+                log.error("handler %s returned %s at %s", self._service.name, error, exchange.request)
+            else:
+                self._fail(exchange.request, f"returned {error}")
+            return False
+        return True
+
+    def _inform(self, response: Response) -> None:
+        """Send an interim answer in front of the one that is waited for."""
+        exchange, outbox = self._exchange, self._outbox
+        if exchange is None or exchange.request.head.terms.is_old or outbox.size > HIGH_WATER:
             return
-        exchange.later = later
-        self._service.working += 1
+        outbox.add(interim(response))
+        self._wake()
+
+    def _may_promise(self, exchange: Exchange) -> bool:
+        """Whether one more promise may be made instead of an answer; if not, it is answered 500."""
+        exchange.promises += 1
+        if exchange.promises > PROMISES:
+            self._fail(exchange.request, "answers promises with promises")
+            return False
+        return True
 
     def _wake(self) -> None:
         """A Later was answered, on whatever thread."""
@@ -238,10 +325,7 @@ class Dialogue:
         elif isinstance(answer, Later):
             if self._exchange is None:
                 self._exchange = Exchange(request, self._service.reactor.now)
-            self._exchange.promises += 1
-            if self._exchange.promises > PROMISES:
-                self._fail(request, "answers promises with promises")
-            else:
+            if self._may_promise(self._exchange):
                 self._wait_for(self._exchange, answer)
         elif isinstance(answer, Upgrade):
             self._upgrade(request, answer)
@@ -257,10 +341,14 @@ class Dialogue:
         outbox = self._outbox
         head = request.head
         keep = not self._is_closing and self._served < service.allowance
-        if keep and head.is_plain and response._sent[0] is service.stamp:
-            outbox.add(response._sent[1])  # as it left before, within this second: 0.3 us saved
-        elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):
-            self._is_closing = True
+        try:
+            if keep and head.is_plain and response._sent[0] is service.stamp:
+                outbox.add(response._sent[1])  # as it left before, within this second: 0.3 us saved
+            elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):
+                self._is_closing = True
+        except NotFinal:
+            self._fail(request, f"answered with a {response.status}, which is no answer,")
+            return
         if service.access_log is not None:
             began = service.reactor.now if self._exchange is None else self._exchange.began
             if outbox.source is None:
@@ -304,32 +392,55 @@ class Dialogue:
         self._is_closing = False
         if self._service.access_log is not None:
             self._service.access_log.answered(request, 101 if upgrade.name else 200, 0, self._service.reactor.now)
-        self._link = ConnectionLink(self)
-        self._ask_protocol(upgrade.protocol.on_connect, self._link)
+        link = self._link = ConnectionLink(self)
+        self._ask_protocol(upgrade.protocol.on_connect, link)
         if self._service.is_draining:
             self._ask_protocol(upgrade.protocol.on_shutdown)
         if self._has_said_goodbye:
-            self._is_closing = True
+            self._feed_protocol(link)
 
-    def _feed_protocol(self, protocol: UpgradedProtocol) -> bool:
-        data, self._inbox, self._at = bytes(self._inbox[self._at :]), b"", 0
-        if data and not self._is_closing:
-            self._ask_protocol(protocol.feed, data)
-        return False
+    def _feed_protocol(self, link: ConnectionLink) -> None:
+        """Feed the protocol what is here, and pass on the goodbye that came behind it; not while it takes no more."""
+        protocol = self._protocol
+        if protocol is None:
+            return
+        if link.room is None:
+            data, self._inbox, self._at = bytes(self._inbox[self._at :]), b"", 0
+            if data and not self._is_closing:
+                self._ask_protocol(self._pass_on, protocol, link, data)
+        if self._has_said_goodbye and link.room is None and not self._is_closing:
+            link.has_heard_goodbye = True
+            if not self._ask_protocol(protocol.on_goodbye) or link.is_ending:
+                self._is_closing = True
 
-    def _ask_protocol(self, call: Callable[..., None], *arguments: Any) -> None:
+    def _pass_on(self, protocol: UpgradedProtocol, link: ConnectionLink, data: bytes) -> None:
+        room = protocol.feed(data)
+        if room is None:
+            return
+        if not isinstance(room, Later):
+            raise TypeError(f"feed returns None or a Later, not {type(room).__name__}")
+        room.attach(self._wake_protocol)
+        link.room = room
+
+    def _wake_protocol(self) -> None:
+        """It takes more; said on whatever thread."""
+        self._service.reactor.call_from_outside(self._resume_protocol)
+
+    def _ask_protocol(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call into an upgraded protocol; what it raises ends the connection."""
         began = monotonic()
+        answer = None
         try:
-            call(*arguments)
+            answer = call(*arguments)
         except KeyboardInterrupt:
             raise
         except BaseException:
             log.exception("protocol %s raised; closing", type(self._protocol).__name__)
             self._is_closing = True
         self._service.blame(monotonic() - began, "in an upgraded protocol")
+        return answer
 
-    def _quietly(self, call: Callable[[], None]) -> None:
+    def _quietly(self, call: Callable[[], object]) -> None:
         """Tell a handler that something is over; what it raises is logged and changes nothing."""
         try:
             call()
@@ -342,10 +453,17 @@ class Dialogue:
         """Go on where we waited."""
         raise NotImplementedError
 
+    def _resume_protocol(self) -> None:
+        """Go on feeding an upgraded protocol."""
+        raise NotImplementedError
+
     def owed_bytes(self) -> int:
         raise NotImplementedError
 
     def send_soon(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def end_soon(self) -> None:
         raise NotImplementedError
 
     def close_soon(self) -> None:

@@ -4,6 +4,7 @@ A request without a body that is answered at once, which is nearly every one, ne
 """
 
 from io import BytesIO
+from typing import Any
 
 from .answers import Answer, BodySink, Handler, Later
 from .http1.body import ChunkedBody, LengthBody
@@ -15,11 +16,11 @@ from .http1.request import Request
 class Exchange:
     """Attributes: `request`; `decoder` (of its body; None where there is none to come); `sink` (where the
     payload goes); `later` (what the handler promised and is waited for, or None); `is_paused` (`later` is the
-    sink's, not the answer); `promises` (how many were made instead of an answer); `is_answered`; `began`
-    (seconds, the reactor's).
+    sink's, not the answer); `early` (by which the answer may come while the body does, or None); `promises` (how many
+    were made instead of an answer); `is_answered`; `began` (seconds, the reactor's).
     """
 
-    __slots__ = ("began", "decoder", "is_answered", "is_paused", "later", "promises", "request", "sink")
+    __slots__ = ("began", "decoder", "early", "is_answered", "is_paused", "later", "promises", "request", "sink")
 
     def __init__(self, request: Request, began: float) -> None:
         self.request = request
@@ -27,6 +28,7 @@ class Exchange:
         self.decoder: LengthBody | ChunkedBody | None = None
         self.sink: BodySink = DISCARD
         self.later: Later | None = None
+        self.early: Later | None = None
         self.is_paused = False
         self.is_answered = False
         self.promises = 0
@@ -35,6 +37,11 @@ class Exchange:
     def is_receiving(self) -> bool:
         """Whether the next bytes belong to its body and may be taken now."""
         return self.later is None and self.decoder is not None and not self.decoder.is_complete
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether its body is somebody's."""
+        return self.sink is not DISCARD
 
     @property
     def has_more(self) -> bool:
@@ -61,10 +68,13 @@ class Exchange:
     def abandon(self) -> None:
         """The rest will not come, or nobody waits for the answer: tell whom it concerns."""
         later, self.later = self.later, None
+        early, self.early = self.early, None
         sink, self.sink = self.sink, DISCARD
         try:
             if later is not None:
                 later.abandon()
+            if early is not None:
+                early.abandon()
         finally:
             sink.abort()
 
@@ -98,8 +108,8 @@ class _Discard:
 
     def feed(self, data: bytes) -> None: ...
 
-    def finish(self) -> Answer:
-        raise RuntimeError("what is discarded was answered before")
+    def finish(self) -> Any:
+        """It was answered before."""
 
     def abort(self) -> None: ...
 

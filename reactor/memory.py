@@ -10,7 +10,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
-from .loop import READ, WRITE, Callback, Handle, Reactor
+from .loop import READ, WRITE, Callback, Handle, Reactor, Waker
 from .transport import Transport, read_piece
 
 _descriptors = count(1_000_000)  # of no file: a mistake with one shows
@@ -19,7 +19,7 @@ _descriptors = count(1_000_000)  # of no file: a mistake with one shows
 class ManualReactor(Reactor):
     """A Reactor that turns when told, over MemoryTransports, and whose clock is `now`, which a test assigns.
 
-    A callback that raises is not logged and dropped: it raises out of `turn`.
+    A callback that raises is not logged and dropped: it raises out of `turn`. Another loop may make its turns, too.
     """
 
     def __init__(self, now: float = 0.0) -> None:  # not the base's: it would open a selector and a waker
@@ -30,6 +30,7 @@ class ManualReactor(Reactor):
         self.watched: dict[int, tuple[int, Callback]] = {}
         self._soon = deque()
         self._outside: SimpleQueue[Any] = SimpleQueue()
+        self._bell: Waker | None = None  # for a loop that sleeps elsewhere
 
     def watch(self, handle: Handle, events: int, callback: Callback, before: int = 0) -> None:
         fd = handle.fileno()
@@ -38,15 +39,36 @@ class ManualReactor(Reactor):
             raise ValueError(f"{fd} was watched for {known}, and its owner says {before}, then {events}")
         if events:
             self.watched[fd] = (events, callback)
+            if self._on_soon is not None:
+                self._on_soon()
 
     def call_from_outside(self, callback: Any) -> None:
         self._outside.put(callback)
+        if self._bell is not None:
+            self._bell.wake()
 
-    def turn(self) -> bool:  # type: ignore[override]  # the base's sleeps instead of saying so
-        """One turn; False: there was nothing to do."""
+    def fileno(self) -> int:
+        """What another loop can watch: readable when something was put off from outside; the rest is `due`."""
+        if self._bell is None:
+            self._bell = Waker()
+        return self._bell.fileno()
+
+    def due(self) -> float | None:
+        is_due = self._soon or any(events for _, events in self._ready())
+        return 0 if is_due else None
+
+    def close(self) -> None:
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    def turn(self, may_sleep: bool = True) -> bool:  # type: ignore[override]  # the base's sleeps instead of saying so
+        """One turn, which never sleeps; False: there was nothing to do."""
+        if self._bell is not None:
+            self._bell.on_readable(READ)
         while not self._outside.empty():
             self._soon.append(self._outside.get())
-        ready = [(callback, events & self.transports[fd].ready()) for fd, (events, callback) in self.watched.items()]
+        ready = self._ready()
         is_idle = not self._soon and not any(events for _, events in ready)
         for callback, events in ready:
             if events:
@@ -61,6 +83,10 @@ class ManualReactor(Reactor):
             self._soon.append(self._outside.get(timeout=max(timeout, 0)))
         except Empty:
             raise TimeoutError("the handler's Later was not answered in time") from None
+
+    def _ready(self) -> list[tuple[Callback, int]]:
+        """What is watched, and what it is ready for."""
+        return [(callback, events & self.transports[fd].ready()) for fd, (events, callback) in self.watched.items()]
 
 
 class MemoryTransport(Transport):

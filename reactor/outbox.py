@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any, Protocol
 
 from .answers import Later
-from .http1.response import FileBody
+from .http1.fields import Headers
+from .http1.response import FileBody, check_trailers, encode_fields
 from .transport import FileError, Transport
 
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
@@ -184,16 +185,24 @@ class FileSource:
 
 
 class IteratorSource:
-    """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close.
+    """An iterator of bytes: of `length` in all, or of unknown length, then chunked or ended by the close. What it
+    returns are trailer fields, for a chunked body and a client whose `headers` say that it takes them.
 
     Pieces that come quickly, one after the other, leave in one `send`; once one took its time, each leaves as it comes.
     """
 
-    __slots__ = ("_is_chunked", "_iterator", "_left", "given", "joins", "spent")
+    __slots__ = ("_headers", "_is_chunked", "_iterator", "_left", "_trailers", "given", "joins", "spent")
 
     def __init__(
-        self, iterator: Iterator[Any], length: int | None, is_chunked: bool, joins: int = JOIN_LIMIT
+        self,
+        iterator: Iterator[Any],
+        length: int | None,
+        is_chunked: bool,
+        joins: int = JOIN_LIMIT,
+        headers: Headers | None = None,
     ) -> None:
+        self._headers = headers
+        self._trailers: Any = None
         self._iterator = iterator
         self._left = length
         self._is_chunked = is_chunked
@@ -214,8 +223,9 @@ class IteratorSource:
         if piece is _END:
             if self._left:
                 raise BrokenPromise(f"its iterator ended {self._left} bytes early")
+            trailers = b"" if self._trailers is None else self._encode_trailers()
             if self._is_chunked:
-                outbox.add(b"0\r\n\r\n")
+                outbox.add(b"0\r\n%b\r\n" % trailers)
             return False
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             raise BrokenPromise(f"its iterator gave {type(piece).__name__}, not bytes")
@@ -227,7 +237,10 @@ class IteratorSource:
         promised, outbox.waiting = outbox.waiting, None
         if promised is None:
             try:
-                return next(self._iterator, _END)
+                return next(self._iterator)
+            except StopIteration as end:
+                self._trailers = end.value
+                return _END
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -235,6 +248,16 @@ class IteratorSource:
         if isinstance(promised.value, BaseException):
             raise BrokenPromise("a piece that it promised failed") from promised.value
         return b"" if promised.value is None else promised.value
+
+    def _encode_trailers(self) -> bytes:
+        """The lines of the trailer fields, none where the client does not take them (RFC 9110 6.5.1, 10.1.4)."""
+        try:
+            fields = check_trailers(self._trailers)
+        except (TypeError, ValueError) as error:
+            raise BrokenPromise("what its iterator returned are no trailers") from error
+        offered = self._headers.raw(b"te") if self._headers is not None else None
+        is_taken = offered is not None and b"trailers" in [each.strip() for each in offered.lower().split(b",")]
+        return encode_fields(fields) if is_taken else b""
 
     def _add(self, piece: bytes, outbox: Outbox) -> None:
         """Add one piece, framed; an empty one is nothing."""

@@ -12,6 +12,10 @@ from .outbox import JOIN_LIMIT, FileSource, IteratorSource, Outbox
 
 KEPT_LIMIT = 4 * 1024  # bytes of a body that is kept a second time, with its head
 
+class NotFinal(Exception):
+    """An interim response was given where an answer is due."""
+
+
 _CLOSE = b"Connection: close\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -19,7 +23,8 @@ _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, keep: bool) -> bool:
     """Put `response` to `request` into `outbox`; returns whether the connection may be used again.
 
-    `stamp`: the server's own field lines. `keep`: whether it may, as far as everything else is concerned.
+    `stamp`: the server's own field lines. `keep`: whether it may, as far as everything else is concerned. Raises
+    NotFinal.
     """
     terms = request.head.terms
     is_head = request.head.method == "HEAD"  # as sent: what a middleware makes of it frames nothing
@@ -43,6 +48,8 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
         outbox.add(b"".join((head, stamp, fields, b"\r\n")))
         outbox.add(body)
         return keep
+    if response._status < 200:  # it has no bytes for a body, so that it is looked for among the rare ones only
+        raise NotFinal
     is_chunked = response.length is None and not terms.is_old
     if is_chunked:
         fields += _CHUNKED
@@ -51,7 +58,8 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
     if isinstance(body, FileBody):
         outbox.source = FileSource(body)
     else:
-        outbox.source = IteratorSource(body, response.length, is_chunked, JOIN_LIMIT if is_first else 0)  # type: ignore[arg-type]  # bytes are done
+        joins = JOIN_LIMIT if is_first else 0
+        outbox.source = IteratorSource(body, response.length, is_chunked, joins, request.head.headers)  # type: ignore[arg-type]  # bytes are done
     if is_head or response.status in (204, 304):
         outbox.drop_source()
     return keep
@@ -61,6 +69,11 @@ def refusal(error: ProtocolError, stamp: bytes, is_head: bool) -> bytes:
     """The complete answer to what was refused; the connection ends with it."""
     response = Response(error.status, f"{error.reason}\n")
     return b"".join((response.wire_head, stamp, _CLOSE, b"\r\n", b"" if is_head else response.body))  # type: ignore[arg-type]  # text is bytes
+
+
+def interim(response: Response) -> bytes:
+    """An answer in front of the answer: a head and nothing else (RFC 9110 15.2)."""
+    return response.wire_head + b"\r\n"
 
 
 def switching(upgrade: Upgrade, stamp: bytes) -> bytes:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from .access_log import AccessLog
 from .address import Address, AddressError, Endpoint, open_address, parse_address
-from .coroutines import AnyHandler, as_handler
-from .coroutines import check_handler as check_handler
+from .coroutines import AnyHandler, as_handler, check_handler
 from .datagram import DatagramEndpoint
 from .listener import Listener
 from .loop import Reactor
@@ -38,8 +37,7 @@ class Server:
     `bind`: what --bind takes ("127.0.0.1:0", "unix:/run/x.sock", ...), one or several. `access_log`: a text
     stream, or None for no log. In the foreground `run()`; in a thread of its own `start()` and `stop()`, or a
     with block; a Server runs once. In a program that runs asyncio, `await serve()`. Async handlers have it run a loop
-    of its own, made by `loop_factory` (uvloop.new_event_loop, for example; None: asyncio's own). Attributes:
-    `settings`, `reactor`, `endpoints` (open ones).
+    of its own, made by `loop_factory` (such as uvloop.new_event_loop). Attributes: `settings`, `reactor`, `endpoints`.
 
         with Server(handler, bind="127.0.0.1:0") as server:
             urllib.request.urlopen(server.url)
@@ -63,7 +61,7 @@ class Server:
         self.endpoints: list[Endpoint] = []
         self._handler = as_handler(handler)
         self._reuse_port = reuse_port
-        log_to = AccessLog(self.reactor.call_soon, access_log) if access_log is not None else None
+        log_to = None if access_log is None else AccessLog(self.reactor.call_soon, access_log)
         self.service = Service(self.reactor, self.settings, self._handler, log_to)
         self._listeners: list[Listener] = []
         self._datagrams: list[DatagramEndpoint] = []
@@ -104,12 +102,12 @@ class Server:
         self._run(on_ready)
 
     async def serve(self, on_ready: Callable[["Server"], None] | None = None) -> None:
-        """`run`, in the loop that awaits it. Signals are the program's; to be cancelled drains, and twice aborts."""
+        """`run`, in the loop that awaits it. Signals are its program's; to be cancelled drains, and twice aborts."""
         if self._has_opened:
             raise RuntimeError(_ONCE)
         from .aio import Host
 
-        host = self._host = Host(self.reactor)
+        host = self._host = Host(self.reactor, service=self.service)
         self._begin()
         try:
             await host.open()
@@ -129,7 +127,7 @@ class Server:
         if self._host is None:
             from .aio import OwnHost
 
-            self._host = OwnHost(self.reactor, self._loop_factory)
+            self._host = OwnHost(self.reactor, self.service, self._loop_factory)
         return self._host
 
     def _begin(self) -> None:
@@ -152,6 +150,7 @@ class Server:
                 self._host.run(partial(self._host.serve, self.drain, self.abort))
         except KeyboardInterrupt:
             log.warning("interrupted; %s reset", connections(self.service.connections))
+            self.abort()
         finally:
             self.close()
             restore()
@@ -212,6 +211,7 @@ class Server:
 
     def abort(self) -> None:
         """Stop at once, whatever is under way."""
+        self._drain_until = -inf
         for connection in list(self.service.connections):
             connection.abort()
         self.reactor.stop()

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reactor import Handler
+from reactor import Handler, plugins
 from reactor.plugins import importing
 from reactor.testing import TestClient
 
@@ -62,6 +63,11 @@ def write(name: str, text: str = HANDLER) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def load_all(target: str | None, mounts: list[tuple[str, str]], **options: Any) -> Handler:
+    """The handler for a whole server."""
+    return plugins.load_all(target, mounts, **options)[0]
 
 
 def body(handler: Handler, path: str = "/") -> str:

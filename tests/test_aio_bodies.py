@@ -202,6 +202,7 @@ def test_one_that_was_not_begun_is_closed_too() -> None:
 
     async def test() -> None:
         host = Host(reactor)
+        host.loop.set_task_factory(lambda loop, work, **more: asyncio.Task(work, loop=loop, **more))  # not at once
         host.reactor.call_soon(begin)
         await host.serve(reactor.stop, reactor.stop)
         await host.close(1)
@@ -361,6 +362,56 @@ def test_it_may_answer_while_the_body_is_held_up() -> None:
         assert read_response(sock).status == 413
 
 
+def test_it_may_answer_while_it_reads_and_the_rest_is_read_behind_it() -> None:
+    @streaming
+    async def handler(request: StreamingRequest) -> Response:
+        async def shouted() -> AsyncIterator[bytes]:
+            async for piece in request.stream():
+                yield piece.upper()
+
+        return Response(200, Pieces(shouted()))
+
+    with serving(handler) as server, connect(port_of(server)) as sock, sock.makefile("rb") as lines:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for word in (b"one", b"two", b"three"):
+            sock.sendall(b"%x\r\n%b\r\n" % (len(word), word))
+            while lines.readline() != word.upper() + b"\r\n":
+                pass
+        sock.sendall(b"0\r\n\r\n")
+        assert lines.readline() == b"0\r\n"
+        assert lines.readline() == b"\r\n"
+        sock.sendall(GET % b"/")
+        assert lines.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_an_answer_that_stops_reading_loses_the_rest() -> None:
+    @streaming
+    async def handler(request: StreamingRequest) -> Response:
+        async def first() -> AsyncIterator[bytes]:
+            async for piece in request.stream():
+                yield piece[:5]
+                return
+
+        return Response(200, Pieces(first()))
+
+    with serving(handler) as server, connect(port_of(server)) as sock:
+        for _ in range(2):  # the rest is little: the connection is kept
+            sock.sendall(POST % (b"/", 200_000) + b"x" * 200_000)
+            assert read_response(sock).body == b"xxxxx"
+
+
+def test_it_may_answer_with_a_promise() -> None:
+    @streaming
+    async def handler(request: StreamingRequest) -> Any:
+        later = Later()
+        asyncio.get_running_loop().call_soon(later.answer, Response(403, "no"))
+        return later
+
+    with serving(handler) as server, connect(port_of(server)) as sock:
+        sock.sendall(POST % (b"/", 100_000_000) + b"x" * 1000)
+        assert read_response(sock).status == 403
+
+
 def test_what_it_raises_before_the_end_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
     @streaming
     async def handler(request: StreamingRequest) -> Response:
@@ -493,7 +544,6 @@ def test_who_reads_where_the_rest_will_not_come_gets_what_came() -> None:
         assert await reading == b"a"
         room = flow.feed(b"b")
         assert isinstance(room, Later)
-        assert flow.is_unread
         assert await flow.read() == b"b"
         assert not room.is_answered
         reading = asyncio.create_task(flow.read())
@@ -509,22 +559,23 @@ def test_who_reads_where_the_rest_will_not_come_gets_what_came() -> None:
     run(test)
 
 
-def test_an_answer_that_is_patient_waits_for_the_end_of_the_body() -> None:
+def test_a_body_goes_on_behind_its_answer_until_nobody_reads() -> None:
     async def test() -> None:
         flow = Inflow(asyncio.get_running_loop(), 100)
         response = Response(200)
-        flow.answer(response, is_patient=True)
-        assert flow.is_held
+        flow.answer(response)
+        assert flow.early.value is response
         room = flow.feed(b"a")
         assert isinstance(room, Later)
-        flow.insist()
-        assert not flow.is_held
+        assert await flow.read() == b"a"
+        flow.close()
         assert room.value is response
         assert flow.feed(b"b") is response
+        with pytest.raises(Gone):
+            await flow.read()
         ended = Inflow(asyncio.get_running_loop(), 0, b"body")
-        ended.answer(response, is_patient=True)
-        ended.insist()
-        assert not ended.is_held
+        ended.answer(response)
+        ended.close()
         assert await ended.read() == b"body"
 
     run(test)

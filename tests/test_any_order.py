@@ -62,6 +62,9 @@ REQUESTS = [
     post("/echo", b"hello", "Expect: 100-continue"),
     chunked("/echo", b"one", b"two"),
     chunked("/early-big", b"one", b"two"),
+    post("/duplex", b"x" * 50),
+    post("/duplex", b"wait for it"),
+    chunked("/duplex", b"one", b"stop"),
     head("POST /echo", "Content-Length: 99999999999"),
     TOY,
     b"NONSENSE\r\n\r\n",
@@ -90,6 +93,12 @@ def answer(value: Any) -> Step:
     return step
 
 
+def talk(world: World) -> None:
+    """The oldest Later is answered, with a body whose second piece is promised."""
+    zoo = world.handler
+    answer(lambda: Response(200, zoo.pieces([b"first", zoo.promise, b"last"])))(world)
+
+
 def go_by(seconds: float) -> Step:
     return lambda world: world.at(world.reactor.now - START + seconds)
 
@@ -114,6 +123,7 @@ STEPS = st.one_of(
     st.builds(arrive_in_part, st.sampled_from(REQUESTS), st.integers(0, 150)),
     st.sampled_from([None, 0, 10, 1000, 100_000]).map(lambda room: lambda world: world.take(room)),
     st.sampled_from([None, b"piece", lambda: Response(200, "kept"), OSError("as asked"), "wrong"]).map(answer),
+    st.just(talk),
     st.sampled_from([0.5, 5, 11, 31, 61, 80]).map(go_by),
     st.sampled_from([World.end, World.fail, retire, send, World.run]),
 )
@@ -138,8 +148,9 @@ def check(world: World) -> None:
     assert (connection.deadline < inf) == (state is not WORK or not expected)
     if connection.deadline < inf:
         assert connection.deadline > world.reactor.now, "who is expired has been dealt with"
-    if state in (IDLE, HEAD, BODY, LINGER):
+    if state in (IDLE, HEAD, LINGER) or (state is BODY and outbox.waiting is None):
         assert not owes
+    if state in (IDLE, HEAD, BODY, LINGER):
         assert not connection._has_said_goodbye
         assert world.service.working == 0
     if state is IDLE:
@@ -148,6 +159,8 @@ def check(world: World) -> None:
     if state in (FLUSH, DUPLEX):
         assert owes
     assert world.transport.has_shut == (state is LINGER)
+    if state is BODY:
+        assert not outbox.size
     assert world.service.working == (connection._exchange is not None and connection._exchange.later is not None)
 
 

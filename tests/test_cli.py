@@ -1,6 +1,7 @@
 """`python -m reactor` as its users have it: what it prints, what goes wrong at the start, the exit codes."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from reactor import Server, __version__, cli
+from reactor.cli.parts import loop_factory
+from reactor.plugins import PluginError
 
 from .program import DEADLINE, ROOT, Program, connect, curl, environment, run
 
@@ -157,6 +160,96 @@ def test_the_version_is_said_once() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
 
 
+# What is served, and as what.
+
+APPS = """
+def plain(request): ...
+async def later(request): ...
+def wsgi(environ, start_response): ...
+async def asgi(scope, receive, send):
+    raise LookupError
+async def fails(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "there is no database"})
+def make():
+    raise OSError("no database")
+class Breaks:
+    async def __call__(self, request): ...
+    async def startup(self, server):
+        raise OSError("no database")
+breaks, app = Breaks(), asgi
+def create_app():
+    return asgi
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["apps.py:plain"], ["apps.py:plain (handler)"]),
+        (["apps:later"], ["apps:later (async handler)"]),
+        (["apps.py:wsgi", "--threads", "1", "--queue", "1"], ["apps.py:wsgi (WSGI)"]),
+        (["apps.py", "--loop", "uvloop"], ["apps.py:app (ASGI)"]),
+        (["./apps.py", "--factory"], ["./apps.py:create_app() (ASGI)"]),
+        (["apps:create_app()"], ["apps:create_app() (ASGI)"]),
+        (["apps.py:plain", "--interface", "wsgi"], ["apps.py:plain (WSGI)"]),
+        (["health:text=fine"], ["health:text=fine"]),
+        (["."], ["."]),
+        (["hello", "--mount", "/a=apps.py", "--threads=1", "--mount", "/b=apps:wsgi"],
+         ["/a from apps.py:app (ASGI)", "/b from apps:wsgi (WSGI)", "the rest from hello"]),
+    ],
+)  # fmt: skip
+def test_a_start_says_what_was_found(arguments: list[str], lines: list[str], tmp_path: Path) -> None:
+    (tmp_path / "apps.py").write_text(APPS)
+    with Program(*arguments, cwd=tmp_path) as program:
+        start = f"Reactor {__version__} serves "
+        said = program.said().splitlines()
+        begin = said.index(start + lines[0])
+        assert said[begin + 1 : begin + len(lines)] == [" " * len(start) + line for line in lines[1:]]
+        assert program.stop() == 0
+    shown = run(*arguments, "--print-config", cwd=tmp_path)
+    tomllib.loads(shown.stdout)
+    assert [line for line in shown.stdout.splitlines() if line[0] == "#"] == [f"# serves {line}" for line in lines]
+
+
+def test_what_cannot_be_found_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+    shown = run("nowhere.py", "--print-config", cwd=tmp_path)
+    assert shown.returncode == 3
+    assert tomllib.loads(shown.stdout)["target"] == "nowhere.py"
+    assert shown.stderr == "reactor: there is no file nowhere.py\n"
+
+
+@pytest.mark.parametrize("loop", ["auto", "asyncio", "uvloop"])
+def test_the_loop_is_what_was_asked_for(loop: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import asyncio\nfrom reactor import Response\n"
+        "async def handler(request):\n    return Response(200, type(asyncio.get_running_loop()).__module__)\n"
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with Program("app.py", "--loop", loop, cwd=tmp_path) as program:
+            assert curl(program.url).rpartition("\n")[2].startswith("uvloop" if loop == "uvloop" else "asyncio")
+            assert program.stop(number) == 0
+            assert program.said().endswith("\nstopped\n")
+
+
+def test_a_loop_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(PluginError, match="--loop uvloop: the package uvloop is not installed"):
+        loop_factory("uvloop")
+
+
+def test_a_variable_for_what_is_not_served_is_a_warning(tmp_path: Path) -> None:
+    env = {"REACTOR_THREADS": "2", "REACTOR_INTERFACE": "wsgi", "REACTOR_LOOP": "uvloop", "REACTOR_FACTORY": "no"}
+    with Program("hello", cwd=tmp_path, env=env) as program:
+        warnings = [line.partition("warning  ")[2] for line in program.said().splitlines() if "warning" in line]
+        assert warnings == [
+            "REACTOR_THREADS goes with a WSGI app, and none is served: it is ignored",
+            "REACTOR_INTERFACE goes with a handler or an app of a file or a module, and none is served: it is ignored",
+            "REACTOR_LOOP goes with an async handler or an ASGI app, and none is served: it is ignored",
+        ]
+        assert program.stop() == 0
+
+
 # What goes wrong at the start.
 
 
@@ -183,12 +276,23 @@ def test_the_version_is_said_once() -> None:
         (["--host", ""], 2, "--host: a name or an address, or * for all, is wanted, not '' (reactor --help shows all)"),
         (["hello", "--interface", "cgi"], 2, "--interface: auto, handler, wsgi or asgi is wanted, not 'cgi'"),
         (["hello", "--threads", "-1"], 2, "--threads: a number is 0 or more, not '-1'"),
+        (["hello", "--threads", "2"], 2, "--threads goes with a WSGI app, and none is served (reactor --help shows"),
+        (["start.py", "--queue", "2"], 2, "--queue goes with a WSGI app, and none is served"),
+        ([".", "--interface", "asgi"], 2, "--interface goes with a handler or an app of a file or a module, and"),
+        (["hello", "--factory"], 2, "--factory goes with a handler or an app of a file or a module, and none is"),
+        (["apps.py:plain", "--loop", "asyncio", "--port", "0"], 2, "--loop goes with an async handler or an ASGI"),
+        (["apps.py:plain", "--loop", "trio"], 2, "--loop: auto, asyncio or uvloop is wanted, not 'trio'"),
+        (["apps.py:fails", "--port", "0"], 3, "apps.py:fails did not start: there is no database\n"),
+        (["apps.py:breaks", "--port", "0"], 3, "apps.py:breaks did not start: OSError: no database (apps.py, line"),
+        (["apps.py:make()"], 3, "what apps.py:make makes cannot be loaded: OSError: no database (apps.py, line 11)\n"),
+        (["apps.py:make", "--factory"], 3, "what apps.py:make makes cannot be loaded: OSError: no database (apps.py,"),
         (["start.py", "--factory"], 3, "start.py has none of create_app, make_app; say which, as in start.py:ATTR; it"),
         (["handlers", "all"], 2, "`reactor handlers` lists what can be served by name, and takes nothing more: leave"),
         (["-b", "unix:/no/such/folder/s"], 3, "cannot listen on unix:/no/such/folder/s: no such directory"),
     ],
 )
 def test_one_line_and_the_exit_code(arguments: list[str], code: int, line: str, tmp_path: Path) -> None:
+    (tmp_path / "apps.py").write_text(APPS)
     (tmp_path / "bad.py").write_text("\n1 / 0\n")
     (tmp_path / "start.py").write_text(
         "class Start:\n    def __call__(self, request): ...\n    def startup(self, server):\n"

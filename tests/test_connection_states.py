@@ -57,6 +57,13 @@ DONE = Response(200, "done")
 PART = post("/sink", b"x" * 100)[:-50]
 EARLY = post("/early-big", b"x" * 100)[:-50]
 FLOOD = b"x" * (HIGH_WATER + 1)
+DUPLEX_PART = post("/duplex", b"x" * 100)[:-50]
+DUPLEX_CLOSE = post("/duplex", b"x" * 100, "Connection: close")[:-50]
+
+
+def talk(world: World) -> None:
+    """The oldest Later is answered, with a body whose second piece is promised."""
+    answer(Response(200, world.handler.pieces([b"first", world.handler.promise, b"last"])))(world)
 
 TABLE = [
     Row("a new connection", lambda world: None, "IDLE", [], READ, "_on_readable", 10),
@@ -82,20 +89,20 @@ TABLE = [
     Row("a body, reset", then(arriving(PART), fail), "CLOSED", [], 0, ""),
     Row("100-continue", arriving(post("/echo", b"x", "Expect: 100-continue")[:-1]), "BODY", [100], READ,
         "_on_readable", 60),
-    Row("a promise", arriving(get("/later")), "WORK", [], READ, "_on_early"),
+    Row("a promise", arriving(get("/later")), "WORK", [], READ, "_on_readable"),
     Row("a promise, kept", then(arriving(get("/later")), answer(DONE)), "IDLE", [200], READ, "_on_readable", 75),
     Row("a promise, broken", then(arriving(get("/later")), answer(OSError())), "IDLE", [500], READ, "_on_readable", 75),
-    Row("a promise, and a request", arriving(get("/later"), HELLO), "WORK", [], READ, "_on_early"),
-    Row("a promise and a request, together", arriving(get("/later") + HELLO), "WORK", [], READ, "_on_early"),
+    Row("a promise, and a request", arriving(get("/later"), HELLO), "WORK", [], READ, "_on_readable"),
+    Row("a promise and a request, together", arriving(get("/later") + HELLO), "WORK", [], READ, "_on_readable"),
     Row("both answered", then(arriving(get("/later"), HELLO), answer(DONE)), "IDLE", [200, 200], READ,
         "_on_readable", 75),
     Row("a promise kept with another", then(arriving(get("/later")), lambda w: answer(w.handler.promise())(w),),
-        "WORK", [], READ, "_on_early"),
+        "WORK", [], READ, "_on_readable"),
     Row("a promise and a goodbye", then(arriving(get("/later")), end), "WORK", [], 0, "", 1),
     Row("a promise kept after goodbye", then(arriving(get("/later")), end, answer(DONE)), "CLOSED", [200], 0, ""),
     Row("a promise, reset", then(arriving(get("/later")), fail), "CLOSED", [], 0, ""),
     Row("a promise and a flood", arriving(get("/later"), FLOOD), "WORK", [], 0, "", 1),
-    Row("a promised piece", arriving(get("/promises")), "WORK", [200], READ, "_on_early"),
+    Row("a promised piece", arriving(get("/promises")), "WORK", [200], READ, "_on_readable"),
     Row("a promised piece, given", then(arriving(get("/promises")), answer(b"x")), "IDLE", [200], READ,
         "_on_readable", 75),
     Row("a promised piece of nothing", then(arriving(get("/promises")), answer(None)), "IDLE", [200], READ,
@@ -104,7 +111,7 @@ TABLE = [
     Row("a promised piece and a goodbye", then(arriving(get("/promises")), end), "WORK", [200], 0, "", 1),
     Row("a promised piece, reset", then(arriving(get("/promises")), fail), "CLOSED", [200], 0, ""),
     Row("a sink that asks for time", arriving(head("POST /sink", "Content-Length: 8") + b"wait"), "WORK", [], READ,
-        "_on_early"),
+        "_on_readable"),
     Row("a sink that had time", then(arriving(post("/sink", b"wait1234")[:-4], b"1234"), answer(None)), "IDLE", [200],
         READ, "_on_readable", 75),
     Row("a sink that fails later", then(arriving(post("/sink", b"wait1234")[:-4]), answer(OSError())), "BODY", [500],
@@ -117,7 +124,7 @@ TABLE = [
         "LINGER", [401], READ, "_on_leftovers", 5),
     Row("an early answer to too much", arriving(head("POST /early", "Content-Length: 999999999")), "LINGER", [401],
         READ, "_on_leftovers", 5),
-    Row("an early promise", arriving(post("/early-later", b"x" * 9)[:-5]), "WORK", [], READ, "_on_early"),
+    Row("an early promise", arriving(post("/early-later", b"x" * 9)[:-5]), "WORK", [], READ, "_on_readable"),
     Row("an early promise, kept", then(arriving(post("/early-later", b"x" * 9)[:-5]), answer(DONE)), "BODY", [200],
         READ, "_on_readable", 60),
     Row("a kernel that is full", blocked(HELLO), "FLUSH", [], WRITE, "_on_writable", 30),
@@ -145,6 +152,24 @@ TABLE = [
     Row("duplex, reset", then(blocked(EARLY, room=1000), fail), "CLOSED", [401], 0, ""),
     Row("100 while the kernel is full", blocked(head("POST /sink", "Content-Length: 5", "Expect: 100-continue")),
         "DUPLEX", [], BOTH, "_on_duplex", 30),
+    Row("an answer in front of the rest", then(arriving(DUPLEX_PART), answer(DONE)), "BODY", [200], READ,
+        "_on_readable", 60),
+    Row("an answer and the rest", then(arriving(DUPLEX_PART), answer(DONE), arriving(b"x" * 50)), "IDLE", [200], READ,
+        "_on_readable", 75),
+    Row("an answer, the rest, and a close", then(arriving(DUPLEX_CLOSE), answer(DONE)), "BODY", [200], READ,
+        "_on_readable", 60),
+    Row("no answer, and the rest", arriving(DUPLEX_PART, b"x" * 50), "WORK", [], READ, "_on_readable"),
+    Row("both ways", then(arriving(DUPLEX_PART), talk), "BODY", [200], READ, "_on_readable", 60),
+    Row("both ways, blocked", then(arriving(DUPLEX_PART), talk, lambda w: w.take(0), answer(b"x")), "DUPLEX", [200],
+        BOTH, "_on_duplex", 30),
+    Row("both ways, one is over", then(arriving(DUPLEX_PART), talk, arriving(b"x" * 50)), "WORK", [200], READ,
+        "_on_readable"),
+    Row("both ways, the other is over", then(arriving(DUPLEX_PART), talk, answer(b"x")), "BODY", [200], READ,
+        "_on_readable", 60),
+    Row("both ways, goodbye", then(arriving(DUPLEX_PART), talk, end), "WORK", [200], 0, "", 1),
+    Row("both ways, reset", then(arriving(DUPLEX_PART), talk, fail), "CLOSED", [200], 0, ""),
+    Row("both ways, no more is taken", then(arriving(DUPLEX_PART[:-50]), talk, arriving(b"wait")), "WORK", [200], READ,
+        "_on_readable"),
     Row("a promise to close", arriving(CLOSE), "LINGER", [200], READ, "_on_leftovers", 5),
     Row("a refusal", arriving(b"NONSENSE\r\n\r\n"), "LINGER", [400], READ, "_on_leftovers", 5),
     Row("a good one, then a refusal", arriving(HELLO + b"NONSENSE\r\n\r\n" + HELLO), "LINGER", [200, 400], READ,
@@ -259,7 +284,7 @@ def test_closing_is_idempotent_and_nothing_comes_after_it() -> None:
     connection.abort()
     connection.expire()
     connection.retire()
-    for stale in (connection._on_readable, connection._on_early, connection._on_writable, connection._on_duplex,
+    for stale in (connection._on_readable, connection._on_writable, connection._on_duplex,
                   connection._on_leftovers, connection._on_protocol):  # fmt: skip
         for ready in (READ, WRITE, BOTH):
             stale(ready)  # what the selector had reported before it was closed

@@ -53,6 +53,14 @@ def give_piece(world: World) -> None:
         world.run()
 
 
+def talk(world: World) -> None:
+    """The promised answer comes, with a piece that is promised."""
+    zoo = world.handler
+    if zoo.laters:
+        zoo.laters.pop(0).answer(Response(200, zoo.pieces([b"first", zoo.promise, b"last"])))
+        world.run()
+
+
 def give_time(world: World) -> None:
     while world.handler.laters:
         world.handler.laters.pop(0).answer(None)
@@ -90,6 +98,8 @@ SCENARIOS: dict[str, list[Step]] = {
     "a promise and a goodbye": [get("/later"), end, keep_promise],
     "a promised piece": [get("/promises"), give_piece, end],
     "an early answer": [fill, post("/early-big", b"x" * 100)[:-50], b"x" * 50, empty, get("/hello"), end],
+    "both ways": [fill, post("/duplex", b"x" * 100)[:-50], talk, b"x" * 50, empty, give_piece, get("/hello"), end],
+    "both ways, and a goodbye": [post("/duplex", b"x" * 100)[:-50], talk, end, give_piece],
     "a refusal": [b"NONSENSE\r\n\r\n", b"more of it", end],
     "a refusal, and silence": [b"NONSENSE\r\n\r\n", expire],
     "too large": [head("POST /echo", "Content-Length: 99999999999"), b"x" * 100, end],

@@ -9,11 +9,11 @@ import pytest
 from handlers.asgi import Asgi
 from handlers.health import Health
 from handlers.wsgi import Wsgi
-from reactor.plugins import Hosting, PluginError, load, load_all
+from reactor.plugins import Hosting, PluginError, find, load
 from reactor.plugins.interfaces import ASGI, HANDLER, WSGI, interface_of
 from reactor.testing import TestClient
 
-from .specs import body, empty_folder, offer, write
+from .specs import body, empty_folder, load_all, offer, write
 
 __all__ = ["empty_folder"]
 
@@ -165,6 +165,20 @@ class App:
             with pytest.raises(PluginError, match="is of type int, and cannot be called with a request"):
                 load("shop.py:number", hosting=Hosting(interface))
         assert body(load("health", hosting=Hosting(WSGI))) == "ok", "what goes by a name is what it is"
+
+    def test_as_what_it_was_taken_is_told(self) -> None:
+        write("shop.py", WSGI_APP + "async def asgi(scope, receive, send): ...\nasync def later(request): ...\n")
+        write("plain.py")
+        offer("store", "store", "store:app", WSGI_APP)
+        for spec, part in (
+            ("shop.py", ("shop.py:app", "WSGI")),
+            ("shop:asgi", ("shop:asgi", "ASGI")),
+            ("shop.py:later", ("shop.py:later", "async handler")),
+            ("plain.py", ("plain.py:handler", "handler")),
+            ("store", ("store", "WSGI")),
+            ("health:text=fine", ("health:text=fine", "")),
+        ):
+            assert find(spec)[1:] == part
 
     def test_a_package_may_offer_one(self) -> None:
         offer("store", "store", "store:app", WSGI_APP)

@@ -27,6 +27,8 @@ class Zoo:
         match request.path:
             case "/sink":
                 return Sink(self)
+            case "/duplex":
+                return Duplex(self)
             case "/early":
                 return Response(401, "no")
             case "/early-big":
@@ -111,6 +113,18 @@ class Sink:
 
     def abort(self) -> None:
         self._zoo.events.append("sink aborted")
+
+
+class Duplex(Sink):
+    """Takes a body as it comes, and answers by a promise, before or after its end."""
+
+    def __init__(self, zoo: Zoo) -> None:
+        super().__init__(zoo)
+        self.early = zoo.promise()
+
+    def finish(self) -> Answer:
+        super().finish()
+        return self.early
 
 
 class Toy(UpgradedProtocol):

@@ -9,8 +9,10 @@ it sends waits for the client, and what the client sends waits for it. In the or
     call       receive and send: one request's life
     start      the status and fields that it gives, checked
     lifespan   its startup and its shutdown
+    websocket  a WebSocket's life; imported when the first is asked for
 """
 
+import logging
 from typing import Any
 
 from reactor import Answer, Inflow, Request, Response, Server, current_host, handler_name
@@ -22,7 +24,9 @@ from .start import Heads
 
 __all__ = ["Asgi"]
 
-_NO_WEBSOCKETS = Response(501, "this server speaks no WebSocket yet\n")
+log = logging.getLogger("reactor")
+
+_NO_WEBSOCKETS = Response(501, "this server speaks no WebSocket\n")
 
 
 class Asgi:
@@ -37,11 +41,14 @@ class Asgi:
         self._state: dict[str, Any] = {}
         self._scopes = Scopes(None, self._state)
         self._heads = Heads()
+        self._limit_message = 0
+        self._has_said_what_is_missing = False
 
     def startup(self, server: Server) -> None:
         names = [each.sock.getsockname() for each in getattr(server, "endpoints", ())]
         address = next(((each[0], each[1]) for each in names if isinstance(each, tuple)), None)
         self._scopes = Scopes(address or next(((each, None) for each in names), None), self._state)
+        self._limit_message = server.settings.limit_body_size
         host = server.use_asyncio()
         lifespan = Lifespan(self.app, self.__qualname__, self._state, host.loop)
         host.around(lifespan.begin, lifespan.end)
@@ -56,7 +63,7 @@ class Asgi:
 
     def __call__(self, request: Request) -> Answer:
         if request.headers.raw(b"upgrade") is not None and request.headers["upgrade"].lower() == "websocket":
-            return _NO_WEBSOCKETS
+            return self._open(request)
         inflow = Inflow(current_host().loop, 0, request.body)
         self._begin(request, inflow)
         return inflow.finish()
@@ -64,4 +71,24 @@ class Asgi:
     def _begin(self, request: Request, inflow: Inflow) -> None:
         host = current_host()
         call = Call(request, inflow, self._heads, self.__qualname__, host.loop)
-        host.begin(call.run(self.app, self._scopes.make(request)))
+        if not host.begin(call.run(self.app, self._scopes.make(request)), at=request).done():
+            call.listen()
+
+    def _open(self, request: Request) -> Answer:
+        """A WebSocket is asked for."""
+        try:
+            from handlers.websocket import Limits, parse_opening
+
+            from .websocket import Talk, scope_of
+        except ImportError as error:
+            if not self._has_said_what_is_missing:
+                self._has_said_what_is_missing = True
+                log.error("a WebSocket was asked for, and answered 501: %s", error)
+            return _NO_WEBSOCKETS
+        opening = parse_opening(request)
+        if isinstance(opening, Response):
+            return opening
+        host = current_host()
+        talk = Talk(request, opening, Limits(self._limit_message), self._heads, self.__qualname__, host.loop)
+        host.begin(talk.run(self.app, scope_of(self._scopes, request, opening)), at=request)
+        return talk.later

@@ -13,6 +13,10 @@ Scope = dict[str, Any]
 KEPT = 256  # heads whose scope is remembered
 SHORT = 400  # bytes of a head that may be
 
+_VERSIONS = {"version": "3.0", "spec_version": "2.5"}
+_EXTENSIONS: dict[str, dict[str, Any]] = {"http.response.pathsend": {}, "http.response.early_hint": {}}
+_WITH_TRAILERS = {**_EXTENSIONS, "http.response.trailers": {}}
+
 _SECRETS = {b"authorization", b"cookie", b"proxy-authorization"}  # they are remembered nowhere, nor is a query
 
 
@@ -38,14 +42,12 @@ class Scopes:
                 self._known[head] = known
         scope = known.copy()
         scope["headers"] = known["headers"].copy()
-        scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
-        scope["extensions"] = {"http.response.pathsend": {}}
+        scope["asgi"] = _VERSIONS.copy()
+        scope["extensions"] = known["extensions"].copy()
         scope["state"] = self._state.copy()
         address = request.origin.address
-        if isinstance(address, tuple):
-            host = address[0]
-            name = host[7:] if host[:7] == "::ffff:" and "." in host else host  # RFC 4291 2.5.5.2
-            scope["client"] = (name, address[1])
+        if type(address) is tuple:
+            scope["client"] = address if len(address) == 2 else (request.origin.client[0], address[1])
         return scope
 
     def _make(self, request: Request) -> Scope:
@@ -58,8 +60,17 @@ class Scopes:
             "method": request.method, "scheme": request.scheme, "path": _text(path), "raw_path": raw_path,
             "query_string": query, "root_path": _text(request.root),
             "headers": [(name.lower(), value) for name, value in request.headers.pairs],
-            "client": None, "server": self._server, "state": None, "extensions": None,
+            "client": None, "server": self._server, "state": None,
+            "extensions": _WITH_TRAILERS if takes_trailers(request) else _EXTENSIONS,
         }  # fmt: skip
+
+
+def takes_trailers(request: Request) -> bool:
+    """Whether fields behind the answer reach who asked (RFC 9110 6.5.1, 10.1.4)."""
+    offered = request.headers.raw(b"te")
+    if offered is None or request.version == "HTTP/1.0" or request.head.method == "HEAD":
+        return False
+    return b"trailers" in [each.strip() for each in offered.lower().split(b",")]
 
 
 def _text(text: str) -> str:

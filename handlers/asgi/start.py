@@ -23,7 +23,7 @@ class Head:
 
     __slots__ = ("_last", "_response", "has_body", "length")
 
-    def __init__(self, status: int, fields: Fields) -> None:
+    def __init__(self, status: int, fields: Fields, has_trailers: bool = False) -> None:
         self.length: int | None = None
         content_type: str | None = None
         kept = []
@@ -35,7 +35,7 @@ class Head:
                 self.length = _length(value, self.length)
             elif lower == b"content-type" and content_type is None:
                 content_type = value.decode("latin-1")
-            elif lower not in _OURS:
+            elif lower not in _OURS or (has_trailers and lower == b"trailer"):
                 kept.append((name.decode("latin-1"), value.decode("latin-1")))
         self._response = Response(status, b"", kept, content_type=content_type)
         self.has_body = status not in (204, 205, 304)  # RFC 9110 15.3.5, 15.3.6, 15.4.5
@@ -75,7 +75,11 @@ class Heads(dict[tuple[int, Fields], Head]):
     """`heads[status, fields]` is the Head; the short ones are remembered, for most answers are alike."""
 
     def of(self, message: dict[str, Any]) -> Head:
-        return self[message["status"], tuple([(name, value) for name, value in message.get("headers", ())])]
+        return self[message["status"], tuple(map(tuple, message.get("headers", ())))]
+
+    def of_trailed(self, message: dict[str, Any]) -> Head:
+        """Where fields behind the body are announced, as they may be in a Trailer field (RFC 9110 6.6.2)."""
+        return Head(message["status"], tuple(message.get("headers", ())), has_trailers=True)
 
     def __missing__(self, said: tuple[int, Fields]) -> Head:
         head = Head(*said)

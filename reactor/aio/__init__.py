@@ -1,5 +1,6 @@
 """asyncio: `async def` handlers, and the reactor as the guest of an asyncio loop, on one thread.
 
+    steps      a task that holds the loop is named
     host       the loop, and its guest
     flows      bodies, between a connection and a task
     tasks      a handler that is a coroutine function

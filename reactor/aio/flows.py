@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from ..answers import Answer, Later
+from ..http1.response import Fields, Response, check_trailers
 
 Bytes = bytes | bytearray | memoryview
 
@@ -23,7 +24,10 @@ class Gone(ConnectionError):
 
 
 def kept(later: Later) -> Answer:
-    """What a Later was answered with, as a handler returns or raises it; itself, while it was not."""
+    """What a Later was answered with, as a handler returns or raises it; itself, while it was not, or where something
+    is to be said in front of the answer."""
+    if later.has_untold:
+        return later
     answer: Any = later.value
     if isinstance(answer, BaseException):
         raise answer
@@ -63,7 +67,7 @@ class Outflow:
     with us, and the end had not come), `on_gone` (called then).
     """
 
-    __slots__ = ("_error", "_has_ended", "_later", "_limit", "_pieces", "_room", "is_gone", "length",
+    __slots__ = ("_error", "_has_ended", "_later", "_limit", "_pieces", "_room", "_trailers", "is_gone", "length",
                  "on_gone", "on_goodbye", "size")  # fmt: skip
 
     def __init__(
@@ -78,6 +82,7 @@ class Outflow:
         self._room = Waiters(loop)
         self._later: Later | None = None
         self._error: BaseException | None = None
+        self._trailers: Fields | None = None
         self._has_ended = self.is_gone = False
 
     # The task's side.
@@ -109,8 +114,10 @@ class Outflow:
         else:
             self._later = later
 
-    def end(self, error: BaseException | None = None) -> None:
-        """That was all; or, with an `error`, the rest will not come, and the client is to see it break off."""
+    def end(self, error: BaseException | None = None, trailers: Fields | None = None) -> None:
+        """That was all; or, with an `error`, the rest will not come, and the client is to see it break off. `trailers`:
+        fields that follow, where the client takes them; ValueError or TypeError for one that may not be sent."""
+        self._trailers = None if trailers is None else check_trailers(trailers)
         self._has_ended = True
         self._error = error
         later, self._later = self._later, None
@@ -132,7 +139,7 @@ class Outflow:
         if self._error is not None:
             raise self._error
         if self._has_ended:
-            raise StopIteration
+            raise StopIteration(self._trailers)
         later = self._later = Later()
         later.on_goodbye = self.on_goodbye
         return later
@@ -151,30 +158,29 @@ class Outflow:
 
 class Inflow:
     """The body of a request, on its way to a task, and the task's answer: a body sink. It comes when somebody waits for
-    it, and not ahead: so no more than a piece is in memory, and where it is not wanted the answer can be given at once.
+    it, and not ahead: so no more than a piece is in memory. The answer may be given before it has ended, or later.
 
-    Attributes: `later` (the answer, for who waits for it when the body is complete), `on_gone` (called when the client
-    has gone before it was answered).
+    Attributes: `early` (the answer), `on_gone` (called when the client has gone before it was answered).
     """
 
-    __slots__ = ("_has_ended", "_is_gone", "_is_patient", "_left", "_news", "_pieces", "_room", "later", "on_gone")
+    __slots__ = ("_has_ended", "_is_gone", "_left", "_news", "_pieces", "_room", "early", "on_gone")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, length: int, body: bytes | None = None) -> None:
         """`length`: bytes that will come, or CHUNKED. `body`: all of it, where it is here already."""
-        self.later = Later()
+        self.early = Later()
         self.on_gone: Callable[[], None] | None = None
         self._left = length
         self._pieces: list[bytes] = [body] if body else []
         self._news = Waiters(loop)
         self._room: Later | None = None
         self._has_ended = body is not None
-        self._is_gone = self._is_patient = False
+        self._is_gone = False
 
     # The connection's side.
 
     def feed(self, data: bytes) -> Any:
-        if self.later.is_answered and not self._is_patient:
-            return kept(self.later)
+        if self._is_gone:
+            return kept(self.early)
         self._pieces.append(data)
         self._left -= len(data)
         if self._news.wake() or self._left == 0:
@@ -183,9 +189,10 @@ class Inflow:
         return self._room
 
     def finish(self) -> Answer:
-        self._has_ended = True
-        self._news.wake()
-        return kept(self.later)
+        if not self._has_ended:
+            self._has_ended = True
+            self._news.wake()
+        return kept(self.early)
 
     def abort(self) -> None:
         is_first, self._is_gone = not self._is_gone, True
@@ -200,19 +207,9 @@ class Inflow:
         """Whether the body is complete, and all of it was read."""
         return self._has_ended and not self._pieces
 
-    @property
-    def is_unread(self) -> bool:
-        """Whether something has come that was not read."""
-        return bool(self._pieces)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether it was answered, and the answer waits for the end of the body."""
-        return self._is_patient and not self._has_ended and not self._is_gone
-
     async def read(self) -> bytes:
         """What has come, as soon as something has; b"" at the end. Gone if the rest will not come: the client has
-        gone, or was answered before."""
+        gone, or nobody wanted it any more."""
         while not self._pieces:
             if self._has_ended:
                 return b""
@@ -227,21 +224,20 @@ class Inflow:
         self._pieces.clear()
         return data
 
-    def answer(self, answer: Any, is_patient: bool = False) -> None:
-        """Answer the request: a Response, or an exception. What is still to come of the body nobody will read; if the
-        task goes on reading, the answer `is_patient` and waits for the end of it."""
-        self._is_patient = is_patient
-        self.later.answer(answer)
-        if not is_patient:
-            self.insist()
+    def answer(self, answer: Any) -> None:
+        """Answer the request: a Response, or an exception. The body goes on coming, for who reads it."""
+        self.early.answer(answer)
 
-    def insist(self) -> None:
-        """The answer waits no longer."""
+    def inform(self, response: Response) -> None:
+        """Say something in front of the answer: see `Later.inform`."""
+        self.early.inform(response)
+
+    def close(self) -> None:
+        """It was answered, and nobody reads any more: what is still to come is thrown away."""
         if self._has_ended:
             return
-        self._is_patient = False
         self._is_gone = True
         self._news.wake()
         room, self._room = self._room, None
         if room is not None:
-            room.answer(self.later.value)
+            room.answer(self.early.value)

@@ -9,30 +9,38 @@ whoever serves, and never in that of a task.
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from math import inf
 from typing import Any
 
 from ..loop import Reactor
+from ..service import Service
+from .steps import Stopwatch, Work
 
 log = logging.getLogger("reactor")
 
-PATIENCE = 5.0  # seconds that tasks which were cancelled may take to end
+PATIENCE = 5.0  # seconds that tasks which were cancelled may take to end, and that a shutdown has in any case
+LATE = 10.0  # seconds that a startup may take before the log says that it is waited for
 
-Step = Callable[[], Awaitable[object]]
+Step = Callable[[], Work]
 
 _current: ContextVar["Host"] = ContextVar("reactor host")
 
 
 class Host:
-    """Attributes: `loop` (asyncio's; by default the one that runs), `reactor`, `tasks` (begun here and not ended)."""
+    """Attributes: `loop` (asyncio's; by default the one that runs), `reactor`, `tasks` (begun here and not ended).
+    `service`: whose handler the log names."""
 
-    def __init__(self, reactor: Reactor, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self, reactor: Reactor, loop: asyncio.AbstractEventLoop | None = None, service: Service | None = None
+    ) -> None:
         self.reactor = reactor
         self.loop = loop = loop if loop is not None else asyncio.get_running_loop()
         self.tasks: set[asyncio.Task[None]] = set()
+        self._name = service.name if service is not None else "the handler"
+        self._watch = Stopwatch(reactor, service)
         self._steps: list[tuple[Step, Step]] = []
         self._ends: list[Step] = []
         self._stopped: asyncio.Future[None] = loop.create_future()
@@ -48,23 +56,30 @@ class Host:
         `begin` raises, the server does not start."""
         self._steps.append((begin, end))
 
-    def begin(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> "asyncio.Task[None]":
-        """Run `work` as a task, in `context` or a copy of the present one. Since Python 3.12 it runs at once, as far as
-        it goes without waiting, and may have ended when this returns."""
+    def begin(self, work: Work, context: Context | None = None, at: object = None) -> "asyncio.Task[None]":
+        """Run `work` as a task, in `context` or a copy of the present one: at once, as far as it goes without waiting,
+        so that it may have ended when this returns; unless a task calls, or the loop makes its tasks in a way of its
+        own. `at`: what it is for, a request for example, by which the log names it where it holds the loop."""
         loop = self.loop
-        if sys.version_info >= (3, 12) and context is None and loop.is_running() and loop.get_task_factory() is None:
-            task = asyncio.Task(work, loop=loop, eager_start=True)
+        work = self._watch.time(work, at)
+        if loop.get_task_factory() is not None or asyncio.current_task(loop) is not None or not loop.is_running():
+            task = loop.create_task(work, context=context)
+        else:
+            watch = self._watch
+            before, watch.is_within = watch.is_within, True
+            try:
+                task = _start(work, loop, context)
+            finally:
+                watch.is_within = before
             if task.done():
                 return task
-        else:
-            task = loop.create_task(work, context=context)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
     # The server's life.
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def run(self, work: Callable[[], Work]) -> None:
         """Run `work`, where the loop is our own; else its program awaits it."""
 
     def end(self, patience: float) -> None:
@@ -72,12 +87,17 @@ class Host:
 
     async def open(self) -> None:
         for begin, end in self._steps:
-            await begin()
+            late = self.loop.call_later(LATE, log.warning, "still waiting for the startup of %s", self._name)
+            try:
+                await begin()
+            finally:
+                late.cancel()
             self._ends.append(end)
 
     async def serve(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
         """Turn until the reactor is told to stop. Being cancelled calls `drain`, and goes on until all is done; a
         second time, `abort`."""
+        self._stopped = self.loop.create_future()
         before = _current.set(self)
         self._context = copy_context()
         self._left.clear()
@@ -101,7 +121,8 @@ class Host:
 
     async def close(self, patience: float) -> None:
         """Give tasks that go on behind their answers `patience` seconds, cancel the others, and await what was to be
-        done in the end."""
+        done in the end, for what is left of these seconds, or PATIENCE."""
+        until = self.loop.time() + patience
         if not self._stopped.done():  # something was raised through the loop
             self._stopped.set_result(None)
         await self._left.wait()
@@ -114,10 +135,24 @@ class Host:
         for task in self.tasks:
             log.error("%r goes on though it was cancelled", task)
         while self._ends:
-            try:
-                await self._ends.pop()()
-            except Exception:
-                log.exception("the end of a handler raised")
+            await self._finish(self._ends.pop(), until)
+
+    async def _finish(self, end: Step, until: float) -> None:
+        """Await `end`, until that time of the loop or for PATIENCE seconds, whichever is longer."""
+        patience = max(until - self.loop.time(), PATIENCE)
+        task = self.loop.create_task(end())
+        try:
+            await asyncio.wait([task], timeout=None if patience == inf else patience)
+            if not task.done():
+                log.error("the shutdown of %s is not complete after %.0f s; cancelled", self._name, patience)
+                task.cancel()
+                await asyncio.wait([task], timeout=PATIENCE)
+        finally:
+            task.cancel()  # should nobody wait for it any more
+        if not task.done():
+            log.error("%r goes on though it was cancelled", task)
+        elif not task.cancelled() and task.exception() is not None:
+            log.error("the end of a handler raised", exc_info=task.exception())
 
     # The guest.
 
@@ -160,16 +195,49 @@ class Host:
         self._left.set()
 
 
+if sys.version_info >= (3, 12):
+
+    def _start(work: Work, loop: asyncio.AbstractEventLoop, context: Context | None) -> "asyncio.Task[None]":
+        """A task whose first step is made here. An answer that takes one step costs a third less."""
+        return asyncio.Task(work, loop=loop, context=context, eager_start=True)
+
+else:
+
+    def _start(work: Work, loop: Any, context: Context | None) -> "asyncio.Task[None]":
+        """The same, by hand: a new task asks its loop to call its first step soon; for this once it is kept here."""
+        former = vars(loop).get("call_soon")
+        loop.call_soon = first = _Kept()
+        try:
+            task = asyncio.Task(work, loop=loop, context=context)
+        finally:
+            del loop.call_soon
+            if former is not None:
+                loop.call_soon = former
+        first.context.run(first.step)
+        return task
+
+    class _Kept:
+        """What was to be called soon."""
+
+        __slots__ = ("context", "step")
+
+        def __call__(self, step: Callable[[], None], *, context: Context) -> None:
+            self.step = step
+            self.context = context
+
+
 class OwnHost(Host):
     """A host with a loop of its own, made by `factory` (None: asyncio's own). RuntimeError where one runs already."""
 
-    def __init__(self, reactor: Reactor, factory: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
+    def __init__(
+        self, reactor: Reactor, service: Service, factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> None:
         if _runs_here():
-            raise RuntimeError("a loop runs here already, and its program can be the server's: await serve()")
+            raise RuntimeError("a loop runs here already: await serve() in it, or begin in another thread")
         self._runner = asyncio.Runner(loop_factory=factory or asyncio.new_event_loop)
-        super().__init__(reactor, self._runner.get_loop())
+        super().__init__(reactor, self._runner.get_loop(), service)
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def run(self, work: Callable[[], Work]) -> None:
         self._runner.run(work())
 
     def end(self, patience: float) -> None:

@@ -11,9 +11,11 @@ waits for any more cancels its task, and a body that nobody takes is closed in i
 its side may still listen, and changes nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Protocol, Self
 
@@ -77,7 +79,7 @@ class AsyncHandler:
 
     def __call__(self, request: Request) -> Answer:
         later = Later()
-        task = current_host().begin(self._run(request, later.answer))
+        task = current_host().begin(self._run(request, later.answer), at=request)
         later.on_abandon = task.cancel  # type: ignore[assignment]  # what it returns nobody reads
         return kept(later)
 
@@ -96,8 +98,8 @@ class AsyncHandler:
 
 
 class Streaming(AsyncHandler):
-    """`inner` is called with a StreamingRequest, as soon as the head is here. It may answer before the body has
-    ended: what is still to come is then thrown away."""
+    """`inner` is called with a StreamingRequest, as soon as the head is here. It may answer before the body has ended:
+    an async iterable that is its answer's body may read on, and what nobody will read is thrown away."""
 
     def on_head(self, request: Request) -> Inflow | None:
         length = request.head.terms.length
@@ -107,12 +109,22 @@ class Streaming(AsyncHandler):
         return self._begin(request, Inflow(current_host().loop, 0, request.body)).finish()
 
     def _begin(self, request: Request, inflow: Inflow) -> Inflow:
-        task = current_host().begin(self._run(StreamingRequest(request, inflow), inflow.answer))
-        inflow.on_gone = inflow.later.on_abandon = task.cancel  # type: ignore[assignment]  # likewise
+        run = self._run(StreamingRequest(request, inflow), partial(_answer, inflow))
+        task = current_host().begin(run, at=request)
+        inflow.on_gone = inflow.early.on_abandon = task.cancel  # type: ignore[assignment]  # likewise
         return inflow
 
 
 streaming = Streaming
+
+
+def _answer(inflow: Inflow, said: Any) -> None:
+    body = said.body if isinstance(said, Response) else None
+    inflow.answer(said)
+    if isinstance(body, Pieces):
+        body.on_end = inflow.close
+    else:
+        inflow.close()
 
 
 def _with_pieces(response: Response, body: Any) -> Response:
@@ -141,13 +153,14 @@ class Pieces:
 
     It is iterated by one task, in the context in which this was made, and pulled as the client takes the pieces: one
     is made ahead, at most. Its `aclose`, where it has one, is awaited in that task, also when the client has gone.
-    `length`: bytes in all, where that is known.
+    `length`: bytes in all, where that is known. `on_end`: called when no more is made.
     """
 
-    __slots__ = ("_context", "_flow", "_host", "_source", "_task", "length")
+    __slots__ = ("_context", "_flow", "_host", "_source", "_task", "length", "on_end")
 
     def __init__(self, source: AsyncIterable[Any], length: int | None = None) -> None:
         self.length = length
+        self.on_end: Callable[[], None] | None = None
         self._source = source
         self._host = current_host()
         self._context = copy_context()
@@ -171,7 +184,8 @@ class Pieces:
 
     async def _run(self) -> None:
         flow = self._flow
-        flow.on_gone = self._task.cancel  # from now on: a task that is cancelled before it runs closes nothing
+        task: Any = asyncio.current_task()
+        flow.on_gone = task.cancel  # from now on: a task that is cancelled before it runs closes nothing
         try:
             if not flow.is_gone:
                 async for piece in self._source:
@@ -195,3 +209,5 @@ class Pieces:
                 await aclose()
             except Exception:
                 log.exception("the body of an answer raised when it was closed")
+        if self.on_end is not None:
+            self.on_end()

@@ -9,17 +9,19 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from .. import __version__
 from ..address import AddressError, Endpoint
-from ..plugins import DEFAULT, PluginError, list_handlers, load_all
+from ..answers import Handler
+from ..plugins import DEFAULT, Part, PluginError, list_handlers, load_all
 from ..plugins.importing import describe
 from ..server import Server, connections
 from ..terminal import BOLD, DIM, RED, Paint, printable, set_up_logging, traceback_lines
 from .config import Config, make_parser, read_config
 from .flags import UsageError
+from .parts import check_flags, check_loop, loop_factory, served
 
 log = logging.getLogger("reactor")
 
@@ -53,28 +55,46 @@ def _main(arguments: Sequence[str]) -> int:
     elif config.asked == "version":
         print(f"reactor {__version__} (Python {sys.version.split()[0]})")
     elif config.asked == "print_config":
-        print(*config.lines(), sep="\n")
+        print(*config.lines(), sep="\n", flush=True)
+        return _with_parts(config, _show)
     elif config.values["target"] == "handlers":
         print(*_listing(), sep="\n")
     else:
-        return _serve(config)
+        return _with_parts(config, _serve)
     return STOPPED
 
 
-def _serve(config: Config) -> int:
+def _with_parts(config: Config, work: Callable[[Config, Handler, list[Part]], int]) -> int:
+    """Load what is to be served, and do `work` with it."""
+    values = config.values
+    try:
+        handler, parts = load_all(values["target"], values["mount"], values["app_dir"], config.hosting())
+        check_flags(config, parts)
+        return work(config, handler, parts)
+    except PluginError as error:
+        _complain(str(error), error.__cause__ if values["log_level"] == "debug" else None)
+        return NOT_STARTED
+
+
+def _show(config: Config, _handler: Handler, parts: list[Part]) -> int:
+    print(*(f"# serves {each}" for each in served(config, parts)), sep="\n")
+    return STOPPED
+
+
+def _serve(config: Config, handler: Handler, parts: list[Part]) -> int:
     values = config.values
     is_verbose = values["log_level"] == "debug"
-    try:
-        handler = load_all(values["target"], values["mount"], values["app_dir"], config.hosting())
-    except PluginError as error:
-        _complain(str(error), error.__cause__ if is_verbose else None)
-        return NOT_STARTED
     server = _Foreground(handler, config.binds, config.settings(), sys.stdout if values["access_log"] else None,
-                         reuse_port=values["reuse_port"])  # fmt: skip
+                         reuse_port=values["reuse_port"], loop_factory=loop_factory(values["loop"]))  # fmt: skip
     server.is_quiet = values["log_level"] not in ("debug", "info")
     server.service.name = _name(config)
     try:
         server.open()
+        if not server.has_loop:
+            check_loop(config)
+    except UsageError:
+        server.close()
+        raise
     except AddressError as error:
         _complain(f"cannot listen on {error}", error if is_verbose else None)
         return NOT_STARTED
@@ -84,7 +104,7 @@ def _serve(config: Config) -> int:
     gc.collect()
     gc.freeze()  # what is loaded by now is never garbage: a collection that looks through it costs 2 %
     try:
-        server.run(on_ready=lambda _: server.say(*_banner(server.endpoints, config)))
+        server.run(on_ready=lambda _: server.say(*_banner(server.endpoints, config, parts)))
     except Exception:
         log.critical("crashed", exc_info=True)
         return CRASHED
@@ -96,6 +116,11 @@ class _Foreground(Server):
     """A server that tells the person before it what it does."""
 
     is_quiet = False
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether what is served has asked for asyncio."""
+        return self._host is not None
 
     def say(self, *lines: str) -> None:
         if self.is_quiet:
@@ -113,13 +138,10 @@ class _Foreground(Server):
             self.say(f"draining {connections(left)}…{' Ctrl-C again stops at once' * _is_watched()}")
 
 
-def _banner(endpoints: Sequence[Endpoint], config: Config) -> list[str]:
+def _banner(endpoints: Sequence[Endpoint], config: Config, parts: Sequence[Part]) -> list[str]:
     """What is served, where, and how to try and to stop it."""
     paint = Paint(sys.stderr)
-    target, mounts = config.values["target"], config.values["mount"]
-    what = [f"{prefix} from {printable(spec)}" for prefix, spec in mounts]
-    if target or not mounts:
-        what.append(f"{'the rest from ' * bool(mounts)}{printable(target or DEFAULT)}")
+    what = served(config, parts)
     stop = "Ctrl-C" if _is_watched() else f"kill {os.getpid()}"
     name = f"Reactor {__version__}"
     return [

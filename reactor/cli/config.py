@@ -18,7 +18,8 @@ from ..values import did_you_mean
 from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, TARGET, TIMES, UPLOAD, Flag, UsageError
 
 _ABOUT = """\
-Serve HTTP/1.1: a directory of files, a handler, or a WSGI app. `reactor`, or `python -m reactor` from a checkout.
+Serve HTTP/1.1: a directory of files, a handler, a WSGI or an ASGI app.
+`reactor`, or `python -m reactor` from a checkout.
 
   reactor site --port 8080
   reactor greet.py --port 8080

@@ -25,6 +25,7 @@ from ..values import (
 SERVE, WHERE, SAY, LIMITS, TIMES = "what to serve", "where", "what to say", "limits (0: none)", "timeouts (0: none)"
 RUN = "how an app is run"
 _APPS = Hosting()
+LOOPS = ("auto", "asyncio", "uvloop")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -130,8 +131,8 @@ def _settings_flags() -> list[Flag]:
 TARGET = Flag(name="target", group=SERVE, default=None, metavar="TARGET",
               parse=_given("the name of a handler, a file or a module"), show=lambda value: value or DEFAULT,
               about="a directory, whose files are served; a handler's name (`reactor handlers` lists them); "
-                    "file.py[:attr] or module[:attr], a handler or a WSGI app; options as in DIR:listing=no or "
-                    "upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
+                    "file.py[:attr] or module[:attr], a handler or an app (WSGI, ASGI); options as in DIR:listing=no "
+                    "or upload.py:Upload:folder=/srv,limit=16m; by default the demo, hello")  # fmt: skip
 DIRECTORY = Flag(name="directory", short="-d", group=SERVE, default=None, metavar="DIR", parse=_given("a directory"),
                  show=lambda value: value or "", about="the same as DIR as the TARGET")  # fmt: skip
 UPLOAD = Flag(name="upload", group=SERVE, default=False, parse=parse_switch, show=show_switch,
@@ -158,6 +159,8 @@ FLAGS = [
          about="that run a WSGI app; 0: it runs on the loop and must not block"),
     Flag(name="queue", group=RUN, default=_APPS.queue, metavar="N", parse=_parse_count,
          about="requests that wait for a thread; above it 503"),
+    Flag(name="loop", group=RUN, default="auto", metavar="WORD", parse=one_of(LOOPS),
+         about=f"{', '.join(LOOPS)}: what async handlers and ASGI apps run in; auto: asyncio's"),
     BIND, HOST, PORT,
     Flag(name="reuse_port", group=WHERE, default=False, parse=parse_switch, show=show_switch,
          about="share the port with other servers that say so too; the kernel spreads connections"),

@@ -1,4 +1,4 @@
-"""Request bodies as they come: `feed` bytes in, `take` payload out, until `is_complete`.
+"""Bodies as they come: `feed` bytes in, `take` payload out, until `is_complete`.
 
 Law: what is skipped is compared. A decoder never looks beyond the end of its body, keeps nothing but the
 payload not yet taken, and reads no byte twice but those of a line whose end is not here yet, which is short.
@@ -56,6 +56,35 @@ class LengthBody:
         """The payload fed since the last call."""
         payload, self._payload = self._payload, b""
         return payload
+
+
+class UntilCloseBody:
+    """A response's body that ends with its connection: whoever sees that says `end`. Nothing tells a whole one from one
+    that was cut off (RFC 9112 8)."""
+
+    __slots__ = ("_payload", "is_complete")
+
+    trailers: Headers | None = None
+    has_more = False
+
+    def __init__(self) -> None:
+        self._payload = b""
+        self.is_complete = False
+
+    def feed(self, data: bytes | bytearray, start: int, _steps: int = 0) -> int:
+        """Take all of `data[start:]`; returns how many bytes that was."""
+        piece = bytes(data[start:])
+        self._payload = self._payload + piece if self._payload else piece
+        return len(piece)
+
+    def take(self) -> bytes:
+        """The payload fed since the last call."""
+        payload, self._payload = self._payload, b""
+        return payload
+
+    def end(self) -> None:
+        """The connection has closed."""
+        self.is_complete = True
 
 
 class ChunkedBody:

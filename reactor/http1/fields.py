@@ -18,11 +18,11 @@ SINGLETONS = frozenset(
 
 
 # What a line of theirs says is not kept beyond the connection that it came on.
-SECRETS = frozenset((b"authorization", b"cookie", b"proxy-authorization"))
+SECRETS = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
 
 
 class Headers(Mapping[str, str]):
-    """The fields of a request: a mapping from name, in any case, to value; ordered; text is Latin-1.
+    """The fields of a head: a mapping from name, in any case, to value; ordered; text is Latin-1.
 
     A repeated field reads as its values joined by ", " (cookies by "; "); `get_all` has them one by one and
     `pairs` has every line as it came, in bytes.

@@ -1,6 +1,6 @@
-"""Where the body ends: RFC 9112 section 6.3, for requests, as numbered steps.
+"""Where the body ends: RFC 9112 section 6.3, for requests and for responses, as numbered steps.
 
-Law: there is one answer or there is an error. A request that two parsers could frame differently is a 400.
+Law: there is one answer or there is an error. What two parsers could frame differently is refused.
 """
 
 from .errors import ProtocolError
@@ -8,6 +8,7 @@ from .fields import list_tokens
 from .grammar import DIGITS
 
 CHUNKED = -1  # a body length not known yet: the chunks will tell
+UNTIL_CLOSE = -2  # a response's body that ends with its connection
 
 # 2**63 has 19 digits; a longer number is no size of anything, and int() of a long one is not free.
 _LENGTH_DIGITS = 18
@@ -40,6 +41,25 @@ def body_length(version: bytes, coding: bytes | None, length: bytes | None) -> i
         return int(length)
     # 7. Neither: no body. (8. concerns responses.)
     return 0
+
+
+def response_length(
+    method: str, status: int, version: bytes, coding: bytes | None, length: bytes | None
+) -> int:
+    """The number of body bytes that follow the head of a response, CHUNKED or UNTIL_CLOSE. `method` is the request's,
+    `status` the response's; the rest is as in `body_length`, and so is what is raised.
+    """
+    # 3. to 6. are as with requests. They come first: what the fields say is to make sense even where it frames nothing,
+    # for whoever passes them on. 8. With neither field, the body ends with the connection.
+    said = UNTIL_CLOSE if coding is None and length is None else body_length(version, coding, length)
+    # 1. No body, whatever the fields say.
+    if method == "HEAD" or status < 200 or status in (204, 304):
+        return 0
+    # 2. A tunnel, whatever the fields say.
+    if method == "CONNECT" and status < 300:
+        return UNTIL_CLOSE
+    # 7. concerns requests.
+    return said
 
 
 def _refuse_coding(coding: bytes) -> ProtocolError:

@@ -27,6 +27,10 @@ _TARGET = rb'[!"$-~]++'
 TARGET = re.compile(_TARGET)
 REQUEST_LINE = re.compile(rb"(%b) (%b) HTTP/1\.[0-9]\r\n" % (_TOKEN, _TARGET))
 
+# status-line = HTTP-version SP status-code SP [ reason-phrase ]                        RFC 9112 4
+# reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ); no status is below 100 or above 599 (RFC 9110 15).
+STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-5][0-9]{2}) [ -~\t\x80-\xff]*+\r\n")
+
 # HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive                             RFC 9112 2.3
 VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 

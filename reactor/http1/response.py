@@ -5,7 +5,7 @@ changed; its head is encoded once, however often it is sent, and all of it once 
 `Date` are the server's: no byte that a handler gives reaches the wire as anything but a field value or a body.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, BinaryIO, cast
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 from .grammar import TOKEN, VALUE
 
 REASONS = {
+    102: "Processing", 103: "Early Hints",
     200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information",
     204: "No Content", 205: "Reset Content", 206: "Partial Content", 207: "Multi-Status", 300: "Multiple Choices",
     301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
@@ -33,10 +34,16 @@ _STATUS_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n".encode() for code, reason
 _OURS = {
     "connection": "it is the server's", "content-length": "it follows from the body; for an iterator give length=",
     "content-type": "give content_type=", "date": "it is the server's", "keep-alive": "it is the server's",
-    "server": "it is a setting", "trailer": "trailers are not sent", "transfer-encoding": "it follows from the body",
-    "upgrade": "return an Upgrade",
+    "server": "it is a setting", "transfer-encoding": "it follows from the body", "upgrade": "return an Upgrade",
 }  # fmt: skip
 
+# What a recipient has to know before the content comes: how it ends and what it is, whose it is, what is to be done
+# with it (RFC 9110 6.5.1). Besides what is ours.
+_NOT_IN_TRAILERS = frozenset((
+    "age", "authorization", "cache-control", "content-encoding", "content-range", "expires", "host", "location",
+    "pragma", "proxy-authenticate", "proxy-authorization", "retry-after", "set-cookie", "te", "trailer", "vary",
+    "www-authenticate",
+))  # fmt: skip
 
 _NEVER: tuple[bytes | None, bytes] = (None, b"")
 
@@ -64,17 +71,19 @@ class FileBody:
 
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
-Body = bytes | bytearray | memoryview | str | BinaryIO | FileBody | Iterable[Any]
+Body = bytes | bytearray | memoryview | str | BinaryIO | FileBody | Iterable[Any] | AsyncIterable[Any]
 
 
 class Response:
-    """One final answer: `Response(status, body, headers, content_type=…, length=…)`.
+    """One answer: `Response(status, body, headers, content_type=…, length=…)`.
 
-    `status`: an int, 200 to 599. `body`: bytes; text, sent as UTF-8; an open binary file or a FileBody, sent
-    from where it stands and closed; or an iterable of bytes, pulled piece by piece as the client takes them
-    (a piece may be a Later), whose `close()` is called when it is done with. `headers`: a mapping or pairs of
-    str. `content_type` has a default for text and bytes. `length`: what an iterable will give in all, where
-    known: else it is sent chunked. Raises ValueError or TypeError for what must not be sent.
+    `status`: an int, 200 to 599; or 102 or 103, without a body, for `Later.inform`. `body`: bytes; text, sent as UTF-8;
+    an open binary file or a FileBody, sent from where it stands and closed; or an iterable of bytes, pulled piece by
+    piece as the client takes them (a piece may be a Later), whose `close()` is called when it is done with. What its
+    iterator returns (a generator's `return`), if it is not None, are trailer fields, which are sent where it is
+    chunked and the client takes them (RFC 9110 6.5). `headers`: a mapping or pairs of str. `content_type` has a
+    default for text and bytes. `length`: what an iterable will give in all, where known: else it is sent chunked.
+    Raises ValueError or TypeError for what must not be sent.
 
     The same Response may be returned any number of times, unless its body is a file or an iterator.
     """
@@ -99,7 +108,7 @@ class Response:
     ) -> None:
         if type(status) is not int and isinstance(status, IntEnum):
             status = int(status)  # an http.HTTPStatus
-        if type(status) is not int or not 200 <= status <= 599:
+        if type(status) is not int or not (200 <= status <= 599 or status in (102, 103)):
             raise ValueError(f"a final status is an int from 200 to 599, not {status!r}")
         if content_type is None:
             content_type = default_content_type(body)
@@ -115,9 +124,14 @@ class Response:
             self._body, self._length = _take_body(body, length)
         if length is not None and length != self._length:
             raise ValueError(f"a body of {self._length} bytes cannot have length={length}")
-        if status in (204, 205, 304) and self._length != 0:  # RFC 9110 15.3.5, 15.3.6, 15.4.5
-            raise ValueError(f"a {status} has no body")
-        self._wire_fields = _encode_fields(self._headers)
+        if status in (102, 103, 204, 205, 304):  # RFC 9110 15.2, 15.3.5, 15.3.6, 15.4.5
+            if self._length != 0:
+                raise ValueError(f"a {status} has no body")
+            if status < 200:
+                self._body = iter(())  # no bytes, which nearly every answer has: so it is not taken for one
+        self._wire_fields = encode_fields(self._headers)
+        if status == 426 and any(name.lower() == "upgrade" for name, _ in self._headers):
+            self._wire_fields += b"Connection: Upgrade\r\n"  # RFC 9110 7.8
         self._wire_head = self._encode_head()
 
     def with_headers(self, headers: Fields) -> "Response":
@@ -125,7 +139,7 @@ class Response:
         other = Response.__new__(Response)
         other._status, other._body, other._length = self._status, self._body, self._length
         more = check_headers(headers, None)
-        other._headers, other._wire_fields = self._headers + more, self._wire_fields + _encode_fields(more)
+        other._headers, other._wire_fields = self._headers + more, self._wire_fields + encode_fields(more)
         other._sent = _NEVER
         other._wire_head = other._encode_head()
         return other
@@ -139,7 +153,7 @@ class Response:
         if headers:
             more = check_headers(headers, None)
             other._headers += more
-            other._wire_fields += _encode_fields(more)
+            other._wire_fields += encode_fields(more)
         is_same = not headers and other._length == self._length
         other._wire_head = self._wire_head if is_same else other._encode_head()
         return other
@@ -152,7 +166,7 @@ class Response:
 
     def _encode_head(self) -> bytes:
         line = _STATUS_LINES.get(self._status) or b"HTTP/1.1 %d \r\n" % self._status
-        if self._length is None or self._status in (204, 304):  # RFC 9110 8.6: none in a 204
+        if self._length is None or self._status in (102, 103, 204, 304):  # RFC 9110 8.6: none in a 1xx or a 204
             return line + self._wire_fields
         return b"%bContent-Length: %d\r\n%b" % (line, self._length, self._wire_fields)
 
@@ -160,7 +174,7 @@ class Response:
         return f"<Response {self._status}, {'some' if self._length is None else self._length} bytes>"
 
 
-def _encode_fields(headers: tuple[tuple[str, str], ...]) -> bytes:
+def encode_fields(headers: tuple[tuple[str, str], ...]) -> bytes:
     return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
 
 
@@ -188,6 +202,15 @@ def check_headers(
     if content_type is not None:
         _check_header("Content-Type", content_type)
         pairs = (("Content-Type", content_type), *pairs)
+    return pairs
+
+
+def check_trailers(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """`fields` as pairs that may be sent behind a body; raises ValueError or TypeError for one that may not."""
+    pairs = check_headers(fields, None)
+    for name, _ in pairs:
+        if name.lower() in _NOT_IN_TRAILERS:
+            raise ValueError(f"{name} is no field for trailers: it has to be known before the body")
     return pairs
 
 

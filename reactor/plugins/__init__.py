@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from ..answers import Handler
 from ..values import did_you_mean
@@ -30,8 +30,8 @@ from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app_clas
 from .options import OptionError, build, split_options
 
 __all__ = [
-    "AUTO", "DEFAULT", "INTERFACES", "Hosting", "Listing", "PluginError",
-    "is_folder", "list_handlers", "load", "load_all", "split_mount", "split_spec",
+    "AUTO", "DEFAULT", "INTERFACES", "Hosting", "Listing", "Part", "PluginError",
+    "find", "is_folder", "list_handlers", "load", "load_all", "split_mount", "split_spec",
 ]  # fmt: skip
 
 DEFAULT = "hello"
@@ -40,47 +40,66 @@ _FILE = re.compile(r"(.*?\.py|[^:]*/[^:]*)(?::(.*))?", re.DOTALL)
 _OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
 
 
+class Part(NamedTuple):
+    """What a SPEC has named. `handler`; `name` (the SPEC, and which attribute that was); `kind` ("handler", "async
+    handler", "WSGI" or "ASGI", as which it was taken; "": a directory, or a handler that goes by a name of its own)."""
+
+    handler: Handler
+    name: str
+    kind: str = ""
+
+
 def load(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Handler:
-    """The handler that `spec` names; modules are looked for in `app_dir` first. `hosting` is for what files and
-    modules have: a directory is one, and what goes by a name of its own is what it is."""
+    """The handler that `spec` names, as `find` finds it."""
+    return find(spec, app_dir, hosting).handler
+
+
+def find(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Part:
+    """What `spec` names; modules are looked for in `app_dir` first. `hosting` is for what files and modules have: a
+    directory is one, and what goes by a name of its own is what it is."""
     place, rest = split_spec(spec)
     try:
         options = split_options(rest) if rest else {}
         if is_folder(place):
             if "root" in options:
                 raise OptionError("its root is the directory itself")
-            return cast(Handler, build(catalog.find("static", True), {**options, "root": place}))
-        found, hosting = _find(place, app_dir, bool(options), hosting)
-        if isinstance(found, type) and not (hosting.interface == WSGI or is_app_class(found)):
+            return Part(build(catalog.find("static", True), {**options, "root": place}), spec)
+        found, name, taken = _find(place, app_dir, bool(options), hosting)
+        if isinstance(found, type) and not (taken.interface == WSGI or is_app_class(found)):
             found = build(found, options)
         elif options:
             raise PluginError(f"{place} takes no options, for it is no class: leave out :{rest}")
     except OptionError as error:
         raise PluginError(f"{place}: {error}") from error.__cause__
-    return as_handler(found, place, hosting)
+    handler, kind = as_handler(found, place, taken)
+    is_plain = ":" not in name and kind.endswith("handler")  # it goes by a name of its own
+    return Part(handler, f"{name}:{rest}" if rest else name, "" if is_plain else kind)
 
 
 def load_all(
     target: str | None, mounts: Sequence[tuple[str, str]], app_dir: str = ".", hosting: Hosting = _DEFAULTS
-) -> Handler:
-    """The handler for a whole server: `target` (by default the demo) bare, or a router with the mounts.
+) -> tuple[Handler, list[Part]]:
+    """The handler for a whole server: `target` (by default the demo) bare, or a router with the mounts; and what was
+    named, in that order.
 
     `mounts`: pairs of prefix and SPEC. Besides mounts, `target` serves the rest; without it, the rest is 404.
     """
     if not mounts:
-        return load(target or DEFAULT, app_dir, hosting)
+        part = find(target or DEFAULT, app_dir, hosting)
+        return part.handler, [part]
     router = cast(_Router, import_builtin("router").Router())
     named: dict[str, str] = {}
+    parts = []
     for prefix, spec in [*mounts, *([("/", target)] if target is not None else [])]:
         if prefix in named:
             raise PluginError(f"{named[prefix]} and {spec} cannot both be served at {prefix}")
         named[prefix] = spec
-        handler = load(spec, app_dir, hosting)
+        parts.append(find(spec, app_dir, hosting))
         try:
-            router.mount(prefix, handler)
+            router.mount(prefix, parts[-1].handler)
         except ValueError as error:
             raise PluginError(f"{spec} cannot be mounted: {error}") from None
-    return cast(Handler, router)
+    return cast(Handler, router), parts
 
 
 class _Router(Protocol):
@@ -106,8 +125,8 @@ def split_spec(spec: str) -> tuple[str, str]:
 # Finding.
 
 
-def _find(place: str, app_dir: str, has_options: bool, hosting: Hosting) -> tuple[Any, Hosting]:
-    """What `place` names, and how it is to be taken."""
+def _find(place: str, app_dir: str, has_options: bool, hosting: Hosting) -> tuple[Any, str, Hosting]:
+    """What `place` names, what to call it, and how it is to be taken."""
     if not place:
         raise PluginError("'' names no handler")
     if place.endswith("()"):
@@ -115,12 +134,17 @@ def _find(place: str, app_dir: str, has_options: bool, hosting: Hosting) -> tupl
     usual = catalog.FACTORIES if hosting.factory else catalog.USUAL
     if match := _FILE.fullmatch(place):
         _refuse_rest(match[1], match[2] or "")
-        found = _in_file(os.path.expanduser(match[1]), match[2], usual)
+        found, attr = _in_file(os.path.expanduser(match[1]), match[2], usual)
+        name = f"{match[1]}:{attr}"
     elif ":" in place or ("." in place and not catalog.has(place)):
-        found = _in_module(place, app_dir, usual)
+        found, attr = _in_module(place, app_dir, usual)
+        name = f"{place.partition(':')[0]}:{attr}"
     else:
-        return _by_name(place, has_options), _DEFAULTS._replace(threads=hosting.threads, queue=hosting.queue)
-    return (made_by(found, place) if hosting.factory else found), hosting
+        taken = _DEFAULTS._replace(threads=hosting.threads, queue=hosting.queue)
+        return _by_name(place, has_options), place, taken
+    if hosting.factory:
+        found, name = made_by(found, place), f"{name}()"
+    return found, name, hosting
 
 
 def _by_name(place: str, has_options: bool) -> Any:
@@ -145,13 +169,13 @@ def is_folder(place: str) -> bool:
     return os.path.isdir(os.path.expanduser(place)) and not (is_bare and catalog.has(place))
 
 
-def _in_file(path: str, attr: str | None, usual: Sequence[str]) -> Any:
+def _in_file(path: str, attr: str | None, usual: Sequence[str]) -> tuple[Any, str]:
     if not os.path.isfile(path):
         raise PluginError(f"there is no file {path}{did_you_mean(path, _files_beside(path))}")
     return _attribute(import_file(path), attr, path, usual)
 
 
-def _in_module(place: str, app_dir: str, usual: Sequence[str]) -> Any:
+def _in_module(place: str, app_dir: str, usual: Sequence[str]) -> tuple[Any, str]:
     name, colon, attr = place.partition(":")
     _refuse_rest(name, attr)
     if not all(part.isidentifier() for part in [*name.split("."), *(attr.split(".") if colon else ())]):
@@ -165,21 +189,19 @@ def _in_module(place: str, app_dir: str, usual: Sequence[str]) -> Any:
     return _attribute(module, attr, name, usual)
 
 
-def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence[str]) -> Any:
-    """`attr` of a module, dots and all; without it, what goes by one of the usual names."""
+def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence[str]) -> tuple[Any, str]:
+    """`attr` of a module, dots and all, and its name; without it, what goes by one of the usual names."""
+    attr = attr or catalog.usual(module, usual)
     if not attr:
-        found = catalog.usual(module, usual)
-        if found is None:
-            names = ", ".join(usual)
-            raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{_own(module)}")
-        return found
-    found = module
+        names = ", ".join(usual)
+        raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{_own(module)}")
+    found: Any = module
     for part in attr.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
             raise PluginError(f"{place} has no {attr}{did_you_mean(part, getattr(found, '__dict__', ()))}") from None
-    return found
+    return found, attr
 
 
 def _own(module: ModuleType) -> str:

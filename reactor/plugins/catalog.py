@@ -46,9 +46,9 @@ def has(name: str) -> bool:
     return name in _modules() or any(each.name == name for each in _points())
 
 
-def usual(module: ModuleType, names: Sequence[str] = USUAL) -> Any:
-    """The handler of a module by its usual names, or None."""
-    return next((getattr(module, name) for name in names if hasattr(module, name)), None)
+def usual(module: ModuleType, names: Sequence[str] = USUAL) -> str:
+    """Which of the usual names a module has; "": none."""
+    return next((name for name in names if hasattr(module, name)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,10 @@ def _load(point: "EntryPoint") -> Any:
     with explaining(what):
         found = point.load()
     if isinstance(found, ModuleType):
-        found = usual(found)
-        if found is None:
+        name = usual(found)
+        if not name:
             raise PluginError(f"{what} cannot be loaded: {point.value} has none of {', '.join(USUAL)}")
+        found = getattr(found, name)
     return found
 
 

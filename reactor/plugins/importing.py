@@ -38,8 +38,11 @@ def explaining(what: str) -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An exception on one line: its type, its reason, and the place in the user's code that it came from."""
+    """An exception on one line: its type, its reason, and the place in the user's code that it came from. One of our
+    handlers' own says all by its reason."""
     reason = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    if reason and type(error).__module__.startswith("handlers."):
+        return reason
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f"{text} ({_short(error.filename)}, line {error.lineno})"

@@ -43,16 +43,17 @@ def is_app_class(kind: type) -> bool:
     return _by_name(_parameters(kind)) is not None
 
 
-def as_handler(found: Any, place: str, hosting: Hosting) -> Handler:
-    """`found`, or what makes a handler of it. PluginError: it is none, or of an interface that is not served."""
+def as_handler(found: Any, place: str, hosting: Hosting) -> tuple[Handler, str]:
+    """`found`, or what makes a handler of it, and the kind that it is. PluginError: it cannot be called."""
     if not callable(found):
         raise PluginError(f"{place} is of type {type(found).__name__}, and cannot be called with a request")
     interface = hosting.interface if hosting.interface != AUTO else interface_of(found, place)
     if interface == ASGI:
-        return cast(Handler, import_builtin("asgi").Asgi(found))
-    if interface == HANDLER:
-        return handler_of(cast(Handler, found))
-    return cast(Handler, import_builtin("wsgi").Wsgi(found, hosting.threads, hosting.queue))
+        return cast(Handler, import_builtin("asgi").Asgi(found)), "ASGI"
+    if interface == WSGI:
+        return cast(Handler, import_builtin("wsgi").Wsgi(found, hosting.threads, hosting.queue)), "WSGI"
+    handler = handler_of(cast(Handler, found))
+    return handler, "handler" if handler is found else "async handler"
 
 
 def interface_of(found: Any, place: str) -> str:

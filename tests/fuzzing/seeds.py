@@ -3,6 +3,9 @@
 from itertools import chain
 
 from tests import corpus
+from tests.http1 import response_samples
+from tests.http1.response_samples import BAD as REFUSED
+from tests.http1.response_samples import GOOD as ANSWERED
 from tests.http1.samples import BAD, GOOD
 from tests.simulated import chunked, get, head, post
 
@@ -54,5 +57,7 @@ def of(target: str) -> list[bytes]:
         return streams()
     if target == "chunked":
         return [data.partition(b"\r\n\r\n")[2] for data in streams() if b"chunked" in data.lower()]
+    if target == "response":
+        return [*(data for _, data in ANSWERED.values()), *response_samples.CLOSING.values(), *REFUSED.values()]
     played = [visit + script for visit in VISITS for script in SCRIPTS]
     return [*streams(), *VISITS, *played]

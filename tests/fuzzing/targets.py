@@ -19,6 +19,7 @@ from reactor.http1.parser import HeadParser
 from reactor.http1.request import HeadLimits, Origin
 from reactor.http1.response import Response
 from reactor.state import CLOSED, WORK
+from tests.http1.response_samples import listen
 from tests.simulated import World
 from tests.zoo import FILE, PIECES, Toy, Zoo
 
@@ -125,6 +126,21 @@ def chunked(data: bytes) -> None:
     limit = 64 if seed & 1 << 20 else 0
     whole = read_chunks(iter((data,)), limit)
     pieces = read_chunks(cut(data, seed), limit)
+    if whole != pieces:
+        raise Broken(f"{whole} whole, {pieces} cut")
+
+
+# Responses.
+
+
+def response(data: bytes) -> None:
+    """Any bytes are responses, the beginning of one, or refused; the same however they are cut."""
+    seed = crc32(data)
+    limits = SMALL if seed & 1 << 20 else LARGE
+    methods = [("GET", "HEAD", "POST", "CONNECT")[seed >> 2 * number & 3] for number in range(4)]
+    has_closed = bool(seed & 1 << 21)
+    whole = listen([data], methods, has_closed, limits)
+    pieces = listen(cut(data, seed), methods, has_closed, limits)
     if whole != pieces:
         raise Broken(f"{whole} whole, {pieces} cut")
 
@@ -299,4 +315,9 @@ def connection(data: bytes) -> None:
         raise Broken(_complaints.heard[0])
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"head": head, "chunked": chunked, "connection": connection}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "head": head,
+    "chunked": chunked,
+    "response": response,
+    "connection": connection,
+}

@@ -16,7 +16,7 @@ from tests.simulated import Spin, World
 
 from . import __main__ as command
 from . import seeds
-from .targets import TARGETS, Broken, chunked, connection, cut, head
+from .targets import TARGETS, Broken, chunked, connection, cut, head, response
 
 # Inputs that were of interest once: each found something, in the server or in what is stated of it.
 ONCE: list[tuple[str, bytes]] = [
@@ -46,6 +46,12 @@ def test_any_head_is_read_waited_for_or_refused(data: bytes) -> None:
 @settings(max_examples=1000)
 def test_any_chunked_body_is_read_waited_for_or_refused(data: bytes) -> None:
     chunked(data)
+
+
+@given(st.lists(st.sampled_from(seeds.of("response")) | streams, max_size=3).map(b"".join))
+@settings(max_examples=1000)
+def test_any_response_is_heard_waited_for_or_refused(data: bytes) -> None:
+    response(data)
 
 
 @given(st.lists(requests | streams, max_size=3).map(b"".join), st.just(b"") | scripts)
@@ -101,6 +107,8 @@ def test_a_head_that_depends_on_cuts_is_found(monkeypatch: pytest.MonkeyPatch) -
         head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     with pytest.raises(Broken, match="whole"):
         chunked(b"0\r\n\r\n")
+    with pytest.raises(Broken, match="whole"):
+        response(b"HTTP/1.1 204 No Content\r\n\r\n")
     with pytest.raises(Broken, match="whole"):
         connection(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import hashlib
+import logging
 import socket
+import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine
+from http.client import HTTPResponse
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from handlers.asgi import Asgi
 from handlers.router import Router
-from reactor import Gone, Server, Settings
+from reactor import Gone, Pieces, Response, Server, Settings, StreamingRequest, streaming
 from tests.aio import GET, Signal, port_of, serving
 from tests.wire import Answer, connect, read_response, reset
 
@@ -86,7 +90,7 @@ def test_the_scope_of_a_request() -> None:
                 "method": "GET", "scheme": "http", "path": "/a/b/grüße/\ufffd",
                 "raw_path": b"/a%2Fb/gr%C3%BC%C3%9Fe/%FF", "query_string": b"x=1&y", "root_path": "",
                 "headers": [(b"host", b"here"), (b"x-two", b"a"), (b"x-two", b"b")],
-                "state": {}, "extensions": {"http.response.pathsend": {}},
+                "state": {}, "extensions": {"http.response.pathsend": {}, "http.response.early_hint": {}},
             }  # fmt: skip
 
 
@@ -173,35 +177,64 @@ def test_one_larger_than_may_be_is_refused_and_it_is_told() -> None:
         assert told.wait() == {"type": "http.disconnect"}
 
 
+async def echoes_as_it_comes(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await send(start())
+        while (message := await receive())["more_body"]:
+            await send(body(message["body"], has_more=True))
+        await send(body(message["body"]))
+
+
 def test_a_body_is_taken_while_the_answer_is_given() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send(start())
-            while True:
-                message = await receive()
-                await send(body(message["body"], has_more=message["more_body"]))
-                if not message["more_body"]:
-                    return
-
     data = bytes(range(256)) * 3000
-    assert asked(app, POST % len(data), data).body == data
+    assert duplex(Asgi(echoes_as_it_comes), POST % len(data), data, 1) == hashlib.sha256(data).hexdigest()
 
 
-def test_an_answer_that_is_too_long_to_wait_for_its_request_leaves_and_the_rest_is_lost() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send(start())
-            while (message := await receive())["type"] == "http.request" and message["more_body"]:
-                await send(body(message["body"], has_more=True))
-            said.set(message["type"])
-            await send(body(b"the end"))
+@pytest.mark.parametrize("kind", ["asgi", "streaming"])
+def test_a_hundred_mebibytes_are_echoed_in_bounded_memory(kind: str) -> None:
+    """The client sends while it receives; what is there of it at any time is a few pieces."""
 
-    said = Signal()
-    with serving(Asgi(app)) as server, connect(port_of(server)) as sock:
-        sock.sendall(POST % 1_800_000 + b"x" * 1_400_000)
-        sock.sendall(b"x" * 400_000)
-        assert read_response(sock).body.endswith(b"x" + b"the end")
-    assert said.wait() == "http.disconnect"
+    @streaming
+    async def echo(request: StreamingRequest) -> Response:
+        return Response(200, Pieces(request.stream()))
+
+    handler = Asgi(echoes_as_it_comes) if kind == "asgi" else echo
+    piece = bytes(range(256)) * 4096
+    data = hashlib.sha256()
+    for _ in range(100):
+        data.update(piece)
+    tracemalloc.start()
+    try:
+        heard = duplex(handler, POST % (100 * len(piece)), piece, 100)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert heard == data.hexdigest()
+    assert peak < 8 * 1024 * 1024, "of server and client together"
+
+
+def duplex(handler: Any, head: bytes, piece: bytes, count: int) -> str:
+    """What comes back, as a digest of its bytes, while `piece` is sent `count` times."""
+
+    def send() -> None:
+        sock.sendall(head)
+        for _ in range(count):
+            sock.sendall(piece)
+
+    heard = hashlib.sha256()
+    unlimited = Settings(limit_body_size=0)
+    with serving(handler, settings=unlimited) as server, connect(port_of(server)) as sock:
+        sender = Thread(target=send)
+        sender.start()
+        response = HTTPResponse(sock)
+        response.begin()
+        while data := response.read(65536):
+            heard.update(data)
+        response.close()
+        sender.join()
+        sock.sendall(GET % b"/")  # the connection goes on
+        assert read_response(sock).status == 200
+    return heard.hexdigest()
 
 
 def test_an_answer_to_a_body_that_is_not_read_leaves_at_once() -> None:
@@ -245,7 +278,7 @@ def test_a_client_that_does_not_read_holds_send_up() -> None:
         while former != sent:
             former = sent
             for _ in range(20):
-                assert ask(server, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n").status == 501
+                assert ask(server, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n").status > 400
         assert sent < 200
         reset(sock)
         assert isinstance(ended.wait(), Gone)
@@ -528,11 +561,36 @@ def test_it_is_told_when_its_answer_is_complete() -> None:
     assert told.wait() == {"type": "http.disconnect"}
 
 
-# What is not here yet.
-
-
-def test_no_websockets_yet() -> None:
-    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
-    assert asked(sends(), head).status == 501
+def test_another_protocol_that_it_might_speak_is_not_its_concern() -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     assert asked(sends(start(), body(b"no")), head).body == b"no"
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_an_application_may_return_when_the_client_has_said_goodbye(
+    has_begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Django does: its view is cancelled, and nothing more is sent."""
+    done = Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        if has_begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        asyncio.get_running_loop().call_soon(done.set)
+
+    caplog.set_level(logging.INFO, "reactor")
+    with serving(Asgi(app)) as server, connect(port_of(server)) as sock:
+        sock.sendall(GET % b"/")
+        if has_begun:
+            assert b"one" in sock.recv(65536)
+        sock.shutdown(socket.SHUT_WR)
+        rest = sock.makefile("rb").read() if not has_begun else b""
+        assert done.wait(10)
+    assert has_begun or rest.startswith(b"HTTP/1.1 500 ")
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
+    assert "when the client had said goodbye" in caplog.text

@@ -116,6 +116,14 @@ async def raises_later(scope: Scope, receive: Receive, send: Send) -> None:
     raise OSError("no database")
 
 
+async def raises_when_told(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await answer(scope, send)
+        return
+    await receive()
+    raise OSError("no database")
+
+
 async def says_what_is_none_of_it(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         await answer(scope, send)
@@ -130,6 +138,7 @@ async def says_what_is_none_of_it(scope: Scope, receive: Receive, send: Send) ->
         (knows_none, "knows_none knows no lifespan"),
         (ends_at_once, ""),
         (raises_later, "raises_later raised in its lifespan"),
+        (raises_when_told, "raises_when_told raised at its startup, and is served without"),
         (says_what_is_none_of_it, "'http.response.start' is no message of the lifespan"),
     ],
 )
@@ -188,7 +197,7 @@ def test_as_a_program(tmp_path: Path) -> None:
     failed = run("served.py", cwd=tmp_path, env={"FAIL": "1"})
     assert failed.returncode == 3
     last = failed.stderr.splitlines()[-1]
-    assert last.startswith("reactor: served.py did not start: NotStarted: there is no database")
+    assert last.startswith("reactor: served.py did not start: there is no database")
     with Program("served.py", cwd=tmp_path) as program:
         with urlopen(program.url, timeout=5) as found:
             assert found.read() == b"hello"

@@ -70,6 +70,13 @@ class Application:
         tokens = {self.open[name] for name in self.promised if name in self.open}
         return sum(self.kinds[token] in WORKED_ON for token in tokens)
 
+    def is_inclined(self, share: float) -> bool:
+        """Whether it feels like it, so often of all times."""
+        return self._random.random() < share
+
+    def fail(self, what: str) -> None:
+        self._kernel.fail(what)
+
     def touch(self, token: str) -> None:
         self.touched[token.partition("r")[0]] = self._kernel.now
         self._kernel.moved += 1
@@ -83,6 +90,8 @@ class Application:
         match kind:
             case "sink" | "sink-pauses" | "sink-later" | "sink-stops" | "sink-raises":
                 return Sink(self, kind, token)
+            case "duplex" | "duplex-large" | "duplex-stream" | "duplex-pauses" | "duplex-raises":
+                return Duplex(self, kind, token)
             case "early":
                 return self._early
             case "early-large":
@@ -133,6 +142,16 @@ class Application:
             case "later-later":
                 return self.promise(token, Response(200, text(token, SMALL)))
         return Response(200, text(token, SMALL))
+
+    def early_answer(self, kind: str, token: str) -> Any:
+        match kind:
+            case "duplex-large":
+                return Response(202, text(token, LARGE))
+            case "duplex-stream" | "duplex-pauses":
+                return Response(202, self.pieces("stream-later", token))
+            case "duplex-raises":
+                return RuntimeError("as asked")
+        return Response(202, text(token, SMALL))
 
     def _named(self, request: Request) -> tuple[str, str]:
         kind, _, token = request.path[1:].partition("/")
@@ -201,6 +220,7 @@ class Application:
             raise RuntimeError("as asked")
 
 
+PAUSING = ("sink-pauses", "duplex-pauses", "duplex-raises")
 LIES = {"stream-short": 1, "stream-long": -1, "file-short": 1}
 
 
@@ -261,7 +281,7 @@ class Sink:
                 return Response(403)
             if self._kind == "sink-raises":
                 raise RuntimeError("as asked")
-            if self._kind == "sink-pauses" and not self._has_waited:
+            if self._kind in PAUSING and not self._has_waited:
                 self._has_waited = True
                 return self._application.promise(self._token, None)
         return None
@@ -276,8 +296,21 @@ class Sink:
         self._application.closed(self._name)
 
 
+class Duplex(Sink):
+    """Takes a body as it comes, and answers when it pleases."""
+
+    def __init__(self, application: Application, kind: str, token: str) -> None:
+        super().__init__(application, kind, token)
+        self.early = application.promise(token, application.early_answer(kind, token))
+
+    def finish(self) -> Any:
+        self._application.on_dispatch("whole", self._token)
+        self._application.closed(self._name)
+        return self.early
+
+
 class Toy(UpgradedProtocol):
-    """Echoes, at once or when it pleases."""
+    """Echoes, at once or when it pleases; takes no more for a while; says something when its peer has ended, or not."""
 
     timeout = PROTOCOL_TIMEOUT
 
@@ -287,16 +320,35 @@ class Toy(UpgradedProtocol):
         self._name = ""
         self._link: Link | None = None
         self._held = b""  # to be echoed
+        self._room: Later | None = None
+        self._has_heard_goodbye = False
 
     def on_connect(self, link: Link) -> None:
         self._name = self._application.opened("the protocol", self._token)
         self._link = link
 
-    def feed(self, data: bytes) -> None:
-        self._application.touch(self._token)
+    def feed(self, data: bytes) -> Later | None:
+        application = self._application
+        application.touch(self._token)
+        if self._room is not None and not self._room.is_answered:
+            application.fail(f"the protocol of {self._token} is fed, and takes no more")
         is_holding, self._held = bool(self._held), self._held + data
         if not is_holding:
-            self._application.put_off(self._echo)
+            application.put_off(self._echo)
+        self._room = application.promise(self._token, None) if application.is_inclined(0.4) else None
+        return self._room
+
+    def on_goodbye(self) -> bool:
+        application, link = self._application, self._link
+        assert link is not None
+        application.touch(self._token)
+        if self._has_heard_goodbye or (self._room is not None and not self._room.is_answered):
+            application.fail(f"the protocol of {self._token} is told goodbye twice, or while it takes no more")
+        self._has_heard_goodbye = True
+        if application.is_inclined(0.5):
+            return False
+        application.put_off(link.end if application.is_inclined(0.5) else link.close)
+        return True
 
     def _echo(self) -> None:
         assert self._link is not None

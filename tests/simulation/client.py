@@ -13,7 +13,8 @@ from .plan import Ask, Script
 
 SLACK = 2.001  # seconds that a deadline may be late: there is a tick a second, and one may just have been
 EARLY = 0.001
-ENDLESS = ("stream", "stream-later", "stream-raises", "later-stream")  # answers whose length nobody says
+ENDLESS = ("stream", "stream-later", "stream-raises", "later-stream", "duplex-stream",
+           "duplex-pauses")  # answers whose length nobody says
 REFUSALS = (400, 408, 413, 414, 417, 431, 501, 503, 505)
 
 
@@ -325,7 +326,7 @@ class Client:
         """Whether the answer to `ask` has to be the last."""
         limit = self._settings.limit_requests_per_connection
         # A body of unknown length ends with the connection, for HTTP/1.0.
-        is_endless = ask.is_old and ask.kind in ENDLESS and status == 200 and ask.method != "HEAD"
+        is_endless = ask.is_old and ask.kind in ENDLESS and status in (200, 202) and ask.method != "HEAD"
         is_last = 0 < limit <= self.answered + 1
         return ask.wants_close or (status in REFUSALS and status != 503) or is_last or is_endless
 

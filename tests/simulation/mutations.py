@@ -171,7 +171,7 @@ MUTATIONS = [
         "promised, outbox.waiting = outbox.waiting, None",
         "promised, outbox.waiting = None, None",
     ),
-    Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n\\r\\n")', "pass"),
+    Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n%b\\r\\n" % trailers)', "pass"),
     Mutation(
         "what was consumed is read again",
         "connection.py",
@@ -188,8 +188,8 @@ MUTATIONS = [
     Mutation(
         "dispatched before the body is complete",
         "dialogue.py",
-        "if exchange.later is not None or not decoder.is_complete:\n                return False",
-        "if exchange.later is not None:\n                return False",
+        "if exchange.later is not None or not decoder.is_complete:\n                if",
+        "if exchange.later is not None:\n                if",
     ),
     Mutation(
         "the next request is read before the last is answered",
@@ -209,11 +209,60 @@ MUTATIONS = [
         "elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):",
         "elif reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive) is None:",
     ),
+    # Both ways at once.
     Mutation(
-        "an early answer is followed by a second one",
+        "an answer that comes before the end of a body gives that up",
         "dialogue.py",
-        "if not exchange.is_answered:\n            self._give",
-        "if True:\n            self._give",
+        "exchange.is_answered = True\n            self._give(exchange.request, answer)\n        elif self._may",
+        "exchange.discard_rest(0)\n            self._give(exchange.request, answer)\n        elif self._may",
+    ),
+    Mutation(
+        "behind an early answer the sink gives another",
+        "dialogue.py",
+        "            self._quietly(exchange.sink.finish)\n        else:",
+        "            self._give(exchange.request, self._ask(exchange.request, finish, exchange.sink))\n        else:",
+    ),
+    Mutation(
+        "an early answer that fails leaves its sink waited for",
+        "dialogue.py",
+        "exchange.later, exchange.is_paused = None, False\n                self._service.working -= 1",
+        "pass",
+    ),
+    Mutation(
+        "an early answer is lost with the body that breaks off",
+        "dialogue.py",
+        "if self._has_said_goodbye and exchange.later is None and not decoder.has_more:",
+        "if False:",
+    ),
+    Mutation(
+        "nobody abandons the answer of a body that breaks off",
+        "exchange.py",
+        "            if early is not None:\n                early.abandon()",
+        "            pass",
+    ),
+    Mutation(
+        "a protocol that takes no more is fed",
+        "dialogue.py",
+        "        if link.room is None:\n            data",
+        "        if True:\n            data",
+    ),
+    Mutation(
+        "a protocol that takes more again is not fed",
+        "dialogue.py",
+        "self._service.reactor.call_from_outside(self._resume_protocol)",
+        "pass",
+    ),
+    Mutation(
+        "a protocol is told goodbye in front of what came before",
+        "dialogue.py",
+        "if self._has_said_goodbye and link.room is None and not",
+        "if self._has_said_goodbye and not",
+    ),
+    Mutation(
+        "nobody abandons the promise of a protocol",
+        "upgrade.py",
+        "            room.abandon()",
+        "            pass",
     ),
     # Ends.
     Mutation(
@@ -261,8 +310,8 @@ MUTATIONS = [
     Mutation(
         "the protocol is not told of its end",
         "connection.py",
-        "self._link.cut()\n            self._ask_protocol(protocol.on_close)",
-        "self._link.cut()",
+        "self._quietly(link.cut)\n            self._ask_protocol(protocol.on_close)",
+        "self._quietly(link.cut)",
     ),
     # Accepting and stopping.
     Mutation(

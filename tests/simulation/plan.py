@@ -60,6 +60,11 @@ KINDS = {
     "early": Kind(401, 0, upload=2_000, is_early=True),
     "early-later": Kind(401, 0, upload=2_000, is_early=True),
     "early-large": Kind(401, LARGE, upload=2_000, is_early=True),
+    "duplex": Kind(202, upload=5_000, is_early=True),
+    "duplex-large": Kind(202, LARGE, upload=5_000, is_early=True),
+    "duplex-stream": Kind(202, STREAMED, upload=5_000, is_early=True),
+    "duplex-pauses": Kind(202, STREAMED, upload=5_000, is_early=True),
+    "duplex-raises": Kind(500, 0, upload=3_000, is_early=True),
     "upgrade": Kind(101, 0, is_upgrade=True),
     "upgrade-later": Kind(101, 0, is_upgrade=True),
 }
