@@ -208,11 +208,11 @@ class Connection(Dialogue):
         try:
             outbox.pump(self._transport)
         except BrokenPromise as broken:
-            name, cause = self._service.name, broken.__cause__
-            if isinstance(cause, ConnectionAbortedError):  # whoever makes it gave up, for nobody may be listening
-                log.info("the body of an answer of %s broke off: %s", name, cause)
+            name = self._service.name
+            if isinstance(broken.__cause__, ConnectionAbortedError):  # its maker gave up, for nobody may be listening
+                log.info("the body of an answer of %s broke off: %s", name, broken.__cause__)
             else:
-                log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=cause)
+                log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=broken.__cause__)
             try:
                 outbox.flush(self._transport)  # what came before it broke
             except OSError:

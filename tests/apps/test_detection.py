@@ -36,10 +36,10 @@ WANTED = {
 
 FIND = """
 import json, sys
-from reactor.plugins import load
+from reactor.plugins import find
 
 sys.path.insert(0, sys.argv[1])
-print(json.dumps({spec: load(spec).kind for spec in sys.argv[2:]}))
+print(json.dumps({spec: find(spec).kind for spec in sys.argv[2:]}))
 """
 
 
