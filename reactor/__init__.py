@@ -65,7 +65,7 @@ from .service import handler_name
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .aio import Gone, Host, Inflow, Outflow, Pieces, StreamingRequest, current_host, streaming
+    from .aio import Gone, Host, Inflow, Outflow, Pieces, StreamingRequest, Whole, current_host, streaming
 
 __version__ = "0.1.0"
 
@@ -73,12 +73,12 @@ __all__ = [
     "Answer", "Asker", "BodySink", "ClientConnection", "ClientError", "ClientTimeouts", "Collector", "DatagramHandler",
     "FileBody", "Gone", "Handler", "Headers", "Host", "Inflow", "Later", "Link", "Outflow", "Pieces", "Place", "Query",
     "Request", "Response", "ResponseHead", "Server", "Settings", "StreamingRequest", "Taker", "Upgrade",
-    "UpgradedProtocol", "Upstream",
+    "UpgradedProtocol", "Upstream", "Whole",
     "as_handler", "check_trailers", "current_host", "handler_name", "http_date", "parse_http_date", "parse_upstream",
     "resolve", "serve", "streaming",
 ]  # fmt: skip
 
-_OF_ASYNCIO = ("Gone", "Host", "Inflow", "Outflow", "Pieces", "StreamingRequest", "current_host", "streaming")
+_OF_ASYNCIO = ("Gone", "Host", "Inflow", "Outflow", "Pieces", "StreamingRequest", "Whole", "current_host", "streaming")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pytest
 
 from reactor import Later, Pieces, Request, Response, Server, StreamingRequest, streaming
-from reactor.aio import Gone, Host, Inflow, Outflow
+from reactor.aio import Gone, Host, Inflow, Outflow, Whole
 from reactor.loop import Reactor
 from reactor.transport import RECV_SIZE
 
@@ -573,10 +573,34 @@ def test_a_body_goes_on_behind_its_answer_until_nobody_reads() -> None:
         assert flow.feed(b"b") is response
         with pytest.raises(Gone):
             await flow.read()
-        ended = Inflow(asyncio.get_running_loop(), 0, b"body")
-        ended.answer(response)
-        ended.close()
-        assert await ended.read() == b"body"
+
+    run(test)
+
+
+def test_one_that_is_here_as_a_whole_promises_nothing_before_it_has_to() -> None:
+    response = Response(200)
+
+    async def test() -> None:
+        at_once = Whole(b"body")
+        at_once.answer(response)
+        at_once.close()
+        assert (at_once.is_drained, await at_once.read(), at_once.is_drained, await at_once.read()) == (
+            False, b"body", True, b"",
+        )  # fmt: skip
+        assert at_once.finish() is response
+        assert at_once.early.value is response
+        assert at_once.finish() is response
+        later = Whole(b"")
+        assert later.finish() is later.early
+        later.answer(response)
+        failed = Whole(b"")
+        failed.answer(ValueError("oh no"))
+        with pytest.raises(ValueError, match="oh no"):
+            failed.finish()
+        twice = Whole(b"")
+        twice.answer(response)
+        with pytest.raises(RuntimeError, match="once"):
+            twice.answer(response)
 
     run(test)
 

@@ -15,7 +15,7 @@ it sends waits for the client, and what the client sends waits for it. In the or
 import logging
 from typing import Any
 
-from reactor import Answer, Inflow, Request, Response, Server, current_host, handler_name
+from reactor import Answer, Inflow, Request, Response, Server, Whole, current_host, handler_name
 
 from .call import Call
 from .lifespan import Lifespan
@@ -64,11 +64,11 @@ class Asgi:
     def __call__(self, request: Request) -> Answer:
         if request.headers.raw(b"upgrade") is not None and request.headers["upgrade"].lower() == "websocket":
             return self._open(request)
-        inflow = Inflow(current_host().loop, 0, request.body)
-        self._begin(request, inflow)
-        return inflow.finish()
+        whole = Whole(request.body)
+        self._begin(request, whole)
+        return whole.finish()
 
-    def _begin(self, request: Request, inflow: Inflow) -> None:
+    def _begin(self, request: Request, inflow: Inflow | Whole) -> None:
         host = current_host()
         call = Call(request, inflow, self._heads, self.__qualname__, host.loop)
         if not host.begin(call.run(self.app, self._scopes.make(request)), at=request).done():

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
-from reactor import FileBody, Gone, Inflow, Outflow, Request, Response
+from reactor import FileBody, Gone, Inflow, Outflow, Request, Response, Whole
 
 from .scope import Scope, takes_trailers
 from .start import Head, Heads
@@ -30,7 +30,7 @@ class Call:
                  "_trailers")  # fmt: skip
 
     def __init__(
-        self, request: Request, inflow: Inflow, heads: Heads, name: str, loop: asyncio.AbstractEventLoop
+        self, request: Request, inflow: Inflow | Whole, heads: Heads, name: str, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._request = request
         self._inflow = inflow

@@ -8,11 +8,11 @@
 Law: nothing here is imported before a handler is mounted that needs it, or `serve` is called.
 """
 
-from .flows import Gone, Inflow, Outflow
+from .flows import Gone, Inflow, Outflow, Whole
 from .host import Host, OwnHost, current_host
 from .tasks import AsyncHandler, Pieces, StreamingRequest, streaming
 
 __all__ = [
-    "AsyncHandler", "Gone", "Host", "Inflow", "Outflow", "OwnHost", "Pieces", "StreamingRequest",
+    "AsyncHandler", "Gone", "Host", "Inflow", "Outflow", "OwnHost", "Pieces", "StreamingRequest", "Whole",
     "current_host", "streaming",
 ]  # fmt: skip

@@ -165,16 +165,15 @@ class Inflow:
 
     __slots__ = ("_has_ended", "_is_gone", "_left", "_news", "_pieces", "_room", "early", "on_gone")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, length: int, body: bytes | None = None) -> None:
-        """`length`: bytes that will come, or CHUNKED. `body`: all of it, where it is here already."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, length: int) -> None:
+        """`length`: bytes that will come, or CHUNKED."""
         self.early = Later()
         self.on_gone: Callable[[], None] | None = None
         self._left = length
-        self._pieces: list[bytes] = [body] if body else []
+        self._pieces: list[bytes] = []
         self._news = Waiters(loop)
         self._room: Later | None = None
-        self._has_ended = body is not None
-        self._is_gone = False
+        self._has_ended = self._is_gone = False
 
     # The connection's side.
 
@@ -189,9 +188,8 @@ class Inflow:
         return self._room
 
     def finish(self) -> Answer:
-        if not self._has_ended:
-            self._has_ended = True
-            self._news.wake()
+        self._has_ended = True
+        self._news.wake()
         return kept(self.early)
 
     def abort(self) -> None:
@@ -241,3 +239,61 @@ class Inflow:
         room, self._room = self._room, None
         if room is not None:
             room.answer(self.early.value)
+
+
+class Whole:
+    """What an Inflow is, where the request is here as a whole: its `body`, and the task's answer. Nothing is promised
+    before it has to be; most answers are made at once, and are then a tenth cheaper.
+
+    Attributes: `early` (the answer, as a Later), `on_gone` (for whoever listens; nothing calls it here).
+    """
+
+    __slots__ = ("_answer", "_body", "_later", "on_gone")
+
+    def __init__(self, body: bytes) -> None:
+        self.on_gone: Callable[[], None] | None = None
+        self._body = body
+        self._answer: Any = self  # itself: not given yet
+        self._later: Later | None = None
+
+    @property
+    def early(self) -> Later:
+        if self._later is None:
+            self._later = Later()
+            if self._answer is not self:
+                self._later.answer(self._answer)
+        return self._later
+
+    def finish(self) -> Answer:
+        """The answer, as a handler returns or raises it, or the promise of it."""
+        if self._later is not None or self._answer is self:
+            return kept(self.early)
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer  # type: ignore[no-any-return]  # it is the application's word
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether all of the body was read."""
+        return not self._body
+
+    async def read(self) -> bytes:
+        """All of the body; then b""."""
+        body, self._body = self._body, b""
+        return body
+
+    def answer(self, answer: Any) -> None:
+        """Answer the request: a Response, or an exception."""
+        if self._later is not None:
+            self._later.answer(answer)
+        elif self._answer is self:
+            self._answer = answer
+        else:
+            raise RuntimeError("a request is answered once; this one was answered before")
+
+    def inform(self, response: Response) -> None:
+        """Say something in front of the answer: see `Later.inform`."""
+        self.early.inform(response)
+
+    def close(self) -> None:
+        """As an Inflow's: there is nothing that would still come."""

@@ -17,16 +17,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
 from inspect import isawaitable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
-from ..answers import Answer, Later
+from ..answers import Answer
 from ..http1.request import Request
 from ..http1.response import Response
 from ..service import handler_name
-from .flows import Gone, Inflow, Outflow, kept
+from .flows import Gone, Inflow, Outflow, Whole
 from .host import Host, current_host
 
 log = logging.getLogger("reactor")
+
+Flow = TypeVar("Flow", Inflow, Whole)
 
 
 class Serving(Protocol):
@@ -40,7 +42,7 @@ class StreamingRequest(Request):
 
     __slots__ = ("_inflow",)
 
-    def __init__(self, request: Request, inflow: Inflow) -> None:
+    def __init__(self, request: Request, inflow: Inflow | Whole) -> None:
         super().__init__(request.head, request.origin)
         self.headers, self.params, self.root, self.path = request.headers, request.params, request.root, request.path
         self._outer = request
@@ -78,10 +80,11 @@ class AsyncHandler:
         server.use_asyncio().around(begin, end)
 
     def __call__(self, request: Request) -> Answer:
-        later = Later()
-        task = current_host().begin(self._run(request, later.answer), at=request)
-        later.on_abandon = task.cancel  # type: ignore[assignment]  # what it returns nobody reads
-        return kept(later)
+        whole = Whole(b"")
+        task = current_host().begin(self._run(request, whole.answer), at=request)
+        if not task.done():
+            whole.early.on_abandon = task.cancel  # type: ignore[assignment]  # what it returns nobody reads
+        return whole.finish()
 
     async def _run(self, request: Request, answer: Callable[[Any], None]) -> None:
         try:
@@ -106,19 +109,20 @@ class Streaming(AsyncHandler):
         return self._begin(request, _Unlimited(current_host().loop, length)) if length else None
 
     def __call__(self, request: Request) -> Answer:
-        return self._begin(request, Inflow(current_host().loop, 0, request.body)).finish()
+        return self._begin(request, Whole(request.body)).finish()
 
-    def _begin(self, request: Request, inflow: Inflow) -> Inflow:
+    def _begin(self, request: Request, inflow: Flow) -> Flow:
         run = self._run(StreamingRequest(request, inflow), partial(_answer, inflow))
         task = current_host().begin(run, at=request)
-        inflow.on_gone = inflow.early.on_abandon = task.cancel  # type: ignore[assignment]  # likewise
+        if not task.done():
+            inflow.on_gone = inflow.early.on_abandon = task.cancel  # type: ignore[assignment]  # likewise
         return inflow
 
 
 streaming = Streaming
 
 
-def _answer(inflow: Inflow, said: Any) -> None:
+def _answer(inflow: Inflow | Whole, said: Any) -> None:
     body = said.body if isinstance(said, Response) else None
     inflow.answer(said)
     if isinstance(body, Pieces):
