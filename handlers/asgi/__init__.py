@@ -15,7 +15,7 @@ it sends waits for the client, and what the client sends waits for it. In the or
 import logging
 from typing import Any
 
-from reactor import Answer, Inflow, Request, Response, Server, Whole, current_host, handler_name
+from reactor import Answer, Inflow, Request, Response, Server, Settings, Whole, current_host, handler_name
 
 from .call import Call
 from .lifespan import Lifespan
@@ -41,7 +41,7 @@ class Asgi:
         self._state: dict[str, Any] = {}
         self._scopes = Scopes(None, self._state)
         self._heads = Heads()
-        self._limit_message = 0
+        self._limit_message = Settings().limit_body_size  # one that another handler calls may not be told of its server
         self._has_said_what_is_missing = False
 
     def startup(self, server: Server) -> None:

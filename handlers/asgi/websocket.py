@@ -61,7 +61,8 @@ class Talk:
         self._head: Head | None = None  # of a refusal
         self._outflow: Outflow | None = None  # its body, in pieces
         self._is_asked = False  # the application was told that somebody wants to connect
-        self._is_gone = False  # the client, or the application has refused it
+        self._is_gone = False  # the client; or it is refused
+        self._is_refused = False
         self._is_decided = asyncio.Event()  # it is open, or never will be
 
     async def run(self, app: Any, scope: Scope) -> None:
@@ -101,7 +102,8 @@ class Talk:
         elif kind == "websocket.accept" and self._head is None:
             await self._accept(message)
         elif kind == "websocket.close" and self._head is None:
-            self._refuse(_NOT_ACCEPTED)
+            self.later.answer(_NOT_ACCEPTED)
+            self._refuse()
         elif kind == "websocket.http.response.start" and self._head is None:
             self._head = self._heads.of(message)
         elif kind == "websocket.http.response.body" and self._head is not None:
@@ -131,7 +133,7 @@ class Talk:
             raise ValueError(f"the client does not offer the subprotocol {subprotocol!r}")
         deflate, extension = self._opening.deflate(self._limits.message)
         fields = self._opening.answer(subprotocol, extension) + _checked(message.get("headers", ()))
-        session = Session(self._loop, self._limits, deflate, self._is_decided.set)
+        session = Session(self._loop, self._limits, deflate, self._decide)
         upgrade = Upgrade("websocket", session, fields)
         self._session = session
         self.later.answer(upgrade)
@@ -139,8 +141,9 @@ class Talk:
 
     async def _send_body(self, head: Head, body: bytes, has_more: bool) -> None:
         """The body of a refusal."""
-        if self._outflow is None and not has_more:
-            self._refuse(head.with_bytes(body))
+        if self._outflow is None and (not has_more or not head.has_body):
+            self.later.answer(head.with_bytes(body))
+            self._refuse()
             return
         if self._outflow is None:
             self._outflow = Outflow(self._loop, length=head.length)
@@ -151,19 +154,22 @@ class Talk:
             return
         self._outflow.give(body)
         self._outflow.end()
-        self._leave()
+        self._refuse()
 
-    def _refuse(self, response: Response) -> None:
-        self.later.answer(response)
+    def _refuse(self) -> None:
+        """The application has said all of its refusal."""
+        self._is_refused = True
         self._leave()
 
     def _fail(self, error: BaseException) -> None:
         """The application raised."""
         session = self._session
         if session is not None:
-            if session.code is None or not is_only(error, OSError):
+            if session.code is None or not is_only(error, Closed):
                 log.error("%s raised, in %s", self._name, self._request, exc_info=error)
             session.close(INTERNAL)
+        elif self._is_refused and not is_only(error, Gone):
+            log.error("%s raised behind its refusal of %s", self._name, self._request, exc_info=error)
         elif self._is_gone:
             log.info("%s ended with %r at %s; the client had gone", self._name, error, self._request)
         elif self._outflow is not None:
@@ -177,6 +183,13 @@ class Talk:
         self._is_gone = True
         if self._session is not None and not self._is_decided.is_set():
             self._session.on_close()
+        if self._outflow is not None:
+            self._outflow.on_gone = None  # it refers to us
+        self._decide()
+
+    def _decide(self) -> None:
+        """It is open, or never will be."""
+        self.later.on_abandon = None  # likewise
         self._is_decided.set()
 
 

@@ -6,9 +6,9 @@ is no error of the function's.
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
-from reactor import Answer, Host, Request, Response, Server, Upgrade, current_host, handler_name
+from reactor import Answer, Host, Request, Response, Server, Settings, Upgrade, current_host, handler_name
 
 from .ends import INTERNAL, NORMAL, Closed, is_only
 from .opening import parse_opening
@@ -79,6 +79,15 @@ class WebSocketHandler:
             session.close(NORMAL)
 
 
+Number = TypeVar("Number", int, float)
+
+
+def _amount(name: str, value: Number) -> Number:
+    if not value >= 0:  # nor is it NaN
+        raise ValueError(f"{name} is 0 or more, not {value}")
+    return value
+
+
 def _words(name: str, values: Collection[str]) -> frozenset[str]:
     if isinstance(values, str):
         raise TypeError(f"{name} is a list: [{values!r}], not {values!r}")
@@ -115,9 +124,12 @@ def websocket(
     it (1009). `ping_interval`, `ping_timeout`: seconds (0: none); a peer that is not heard after a ping is given up.
     `subprotocols`: those that are spoken. `origins`: of pages that may open one, as in "https://example.com" (None:
     all); who says no origin is no page, and may. `compress`: whether permessage-deflate is agreed to. TypeError where a
-    list is a str.
+    list is a str, ValueError where a number is less than 0.
     """
-    limits = Limits(limit_message or 0, ping_interval, ping_timeout)
+    # A handler that another one calls may never be told of its server.
+    most = Settings().limit_body_size if limit_message is None else limit_message
+    limits = Limits(_amount("limit_message", most), _amount("ping_interval", ping_interval),
+                    _amount("ping_timeout", ping_timeout))  # fmt: skip
 
     def decorate(function: Function) -> WebSocketHandler:
         return WebSocketHandler(function, limits, limit_message, subprotocols, origins, compress)

@@ -1,7 +1,8 @@
 """The heartbeat: a ping now and then, and whether anything comes back.
 
 Law: any byte that comes is a sign of life, for what a slow peer is sending stands in front of its pong. Nobody is given
-up for what we do ourselves: while we read nothing, or a ping has not left, silence is not theirs.
+up for what we do ourselves: while we read nothing, or a ping cannot leave, silence is not theirs. Who takes nothing
+of what it is owed is the connection's to give up.
 """
 
 import asyncio
@@ -47,10 +48,10 @@ class Heartbeat:
         self._next = self._verdict = None
 
     def _beat(self) -> None:
-        self._patient.ping()
-        if self._timeout and self._verdict is None:
+        if self._timeout and self._verdict is None and not self._patient.is_excused:
             self.is_heard = False
             self._verdict = self._loop.call_later(self._timeout, self._judge)
+        self._patient.ping()
         self._next = self._loop.call_later(self._interval, self._beat)
 
     def _judge(self) -> None:

@@ -18,12 +18,13 @@ from reactor import Later, Link, UpgradedProtocol
 
 from .deflate import Deflate
 from .ends import ABNORMAL, GOING_AWAY, INTERNAL, TOO_BIG, Closed
-from .frames import Frames
+from .frames import Frames, Nowhere
 from .heartbeat import Heartbeat
 from .messages import Assembly, Data, Message, Queue, TooBig
 
 HIGH_WATER = 64 * 1024  # bytes that are owed to the peer when `send` returns, and one message
 BURST = 128  # frames, or pieces of them, that are taken in one turn: about a millisecond
+WEIGHT = 8192  # bytes of a message that count for one more: a mebibyte is a turn, too
 GRACE = 1.0  # seconds that a peer waits for our close because something it said before is still being answered
 CLOSE_TIMEOUT = 5.0  # seconds that we wait for the peer's close; with as many of lingering, it is within the stop's ten
 
@@ -34,16 +35,6 @@ class Limits(NamedTuple):
     message: int
     ping_interval: float = 20.0
     ping_timeout: float = 20.0
-
-
-class Nowhere:
-    """The link of a session that has none yet."""
-
-    owed = 0
-
-    def send(self, data: bytes) -> None: ...
-    def end(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class Session(UpgradedProtocol):
@@ -160,7 +151,7 @@ class Session(UpgradedProtocol):
         if self._is_deaf:
             return None
         self._heartbeat.is_heard = True
-        self._frames.receive_data(data)
+        self._frames.feed(data)
         if not self._take():
             self._room = Later()
         return self._room
@@ -186,10 +177,11 @@ class Session(UpgradedProtocol):
 
     def _take(self) -> bool:
         """Look at what is here. False: that was enough for now, and `_go_on` will be called."""
-        is_enough = False
-        for taken, event in enumerate(self._frames.events(), 1):
+        share, is_enough = BURST, False
+        for event in self._frames.events():
             self._on_event(event)
-            is_enough = taken == BURST or self._queue.is_full
+            share -= 1 + (len(event.data) // WEIGHT if isinstance(event, (TextMessage, BytesMessage)) else 0)
+            is_enough = share <= 0 or self._queue.is_full
             if is_enough or self._is_deaf:
                 break
         self._send_replies()

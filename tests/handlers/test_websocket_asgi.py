@@ -1,9 +1,11 @@
 """ASGI's websocket: what an application sees of one, and what becomes of what it sends."""
 
 import asyncio
+import gc
 import logging
 import subprocess
 import sys
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -210,6 +212,43 @@ def test_what_comes_behind_a_refusal() -> None:
         assert ended.wait() == {"type": "websocket.disconnect", "code": 1006, "reason": ""}
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ({"type": "websocket.close"},),
+        (start(), body(b"")),
+        (start(), body(b"x", True), body(b"")),
+        (start(204), body(b"", True)),
+    ],
+    ids=str,
+)
+def test_a_fault_behind_a_refusal_is_logged(messages: tuple[Message, ...], caplog: pytest.LogCaptureFixture) -> None:
+    @websocket
+    async def function(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+        raise ZeroDivisionError
+
+    with serving(function) as server:
+        assert asked(server, opening("/here")).status in (403, 401, 204)
+    assert [each.getMessage() for each in caplog.records] == ["app raised behind its refusal of GET /here"]
+
+
+def test_a_body_that_a_refusal_cannot_have_is_not_waited_for() -> None:
+    ended = Signal()
+
+    @websocket
+    async def function(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(204))
+        await send(body(b"x" * 1_000_000, True))
+        ended.set()
+        await send(body(b"x"))
+
+    with serving(function) as server:
+        assert asked(server, opening()).status == 204
+        ended.wait()
+
+
 @pytest.mark.parametrize("messages", [(), (start(),), (start(), ACCEPT)])
 def test_neither_one_nor_the_other(messages: tuple[Message, ...]) -> None:
     with serving(sends(*messages)) as server:
@@ -307,6 +346,59 @@ def test_an_application_that_ends_with_the_client_is_no_error(caplog: pytest.Log
         peer.leave()
         ended.wait()
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def test_an_error_of_its_own_behind_the_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    @websocket
+    async def function(scope: Scope, receive: Receive, send: Send) -> None:
+        await connected(receive, send)
+        await receive()
+        raise FileNotFoundError("notes.txt")  # an OSError as the end is, and another
+
+    with serving(function) as server, Peer(server) as peer:
+        peer.leave()
+    assert "notes.txt" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["closed", "closed by it", "reset", "refused", "refused with a body", "left"])
+def test_nothing_is_left_of_it(way: str) -> None:
+    refs: list[weakref.ref[Any]] = []
+    begun, ended = Signal(), Signal()
+    said: dict[str, tuple[Message, ...]] = {
+        "closed by it": (ACCEPT, {"type": "websocket.close"}),
+        "refused": ({"type": "websocket.close"},),
+        "refused with a body": (start(), body(b"who ", True), body(b"are you?")),
+        "left": (),
+    }
+
+    @websocket
+    async def function(scope: Scope, receive: Receive, send: Send) -> None:
+        refs.append(weakref.ref(receive.__self__))  # type: ignore[attr-defined]  # it is a method
+        assert await receive() == {"type": "websocket.connect"}
+        for message in said.get(way, (ACCEPT,)):
+            await send(message)
+        begun.set()
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        ended.set()
+
+    with serving(function) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            with connect(port_of(server)) as sock:
+                sock.sendall(opening())
+                begun.wait()
+                if way in ("reset", "left"):
+                    reset(sock)
+                else:
+                    read_response(sock)
+                    sock.sendall(close(1000))
+                ended.wait()
+            asked(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # what was to be done about it has been
+            assert refs[0]() is None
+        finally:
+            gc.enable()
 
 
 def test_the_servers_end() -> None:

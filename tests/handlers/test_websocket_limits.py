@@ -13,6 +13,7 @@ from wsproto.frame_protocol import Opcode, RsvBits
 from handlers.websocket import Closed, WebSocket, websocket
 from handlers.websocket import session as session_module
 from handlers.websocket.deflate import Deflate
+from handlers.websocket.frames import SLICE
 from handlers.websocket.messages import MERGED, OVERHEAD, QUEUED, Assembly, Queue, TooBig
 from reactor import Settings
 from tests.aio import Signal, serving
@@ -245,6 +246,31 @@ def test_a_flood_takes_turns(begin: bytes, flood: bytes, end: bytes, monkeypatch
         assert got == closing()
     assert 10_000 <= sum(turns) <= 10_003
     assert max(turns) == session_module.BURST
+
+
+def test_what_unpacks_to_much_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut where it comes in, for as much may be in one frame of it as a message may have."""
+    weights: list[int] = []
+    on_event, take = session_module.Session._on_event, session_module.Session._take
+
+    def taken(self: Any) -> bool:
+        weights.append(0)
+        return take(self)
+
+    def counted(self: Any, event: Any) -> None:
+        weights[-1] += len(getattr(event, "data", ""))
+        on_event(self, event)
+
+    monkeypatch.setattr(session_module.Session, "_take", taken)
+    monkeypatch.setattr(session_module.Session, "_on_event", counted)
+    sent = frame(BINARY, squeezed(bytes(16 * MIB)), rsv=4)  # it is 16 KiB
+    with serving(echoes()) as server, Peer(server, Sec_WebSocket_Extensions=DEFLATE) as peer:
+        peer.send(sent)
+        assert (got := peer.read()) is not None
+        assert zlib.decompressobj(wbits=-15).decompress(got.payload) == bytes(16 * MIB)
+        peer.leave()
+    assert sum(weights) == 16 * MIB
+    assert max(weights) < 1032 * SLICE + MIB
 
 
 def test_who_pings_and_does_not_read_is_not_read() -> None:

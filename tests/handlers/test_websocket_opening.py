@@ -12,12 +12,12 @@ import pytest
 
 from handlers.router import Router
 from handlers.websocket import WebSocket, websocket
-from reactor import Request, Response, Server
+from reactor import Answer, Request, Response, Server
 from reactor.testing import TestClient
 from tests.aio import port_of, serving
 from tests.wire import connect, read_response
 
-from .frames import DEFLATE, KEY, TEXT, Frame, Peer, asked, opening, text
+from .frames import BINARY, DEFLATE, KEY, TEXT, Frame, Peer, asked, frame, opening, text
 
 
 @websocket
@@ -189,6 +189,26 @@ def test_the_first_frame_may_come_with_the_request(server: Server) -> None:
 def test_a_list_is_a_list(options: Any) -> None:
     with pytest.raises(TypeError, match=r"is a list: \['"):
         websocket(**options)(echo.function)
+
+
+@pytest.mark.parametrize(
+    "options", [{"limit_message": -1}, {"ping_interval": -0.1}, {"ping_timeout": float("nan")}], ids=str
+)
+def test_an_amount_is_none_or_more(options: Any) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is 0 or more, not"):
+        websocket(**options)
+
+
+def test_it_has_its_limits_where_another_handler_calls_it() -> None:
+    """One that is no part of the server's handler is not told when that starts."""
+    inner = websocket(echo.function)
+
+    async def handler(request: Request) -> Answer:
+        return inner(request)
+
+    with serving(handler) as server, Peer(server) as peer:
+        peer.send(frame(BINARY, bytes(16 * 1024 * 1024 + 1)))
+        peer.expect_end(1009)
 
 
 def test_it_is_a_handler_with_the_names_of_its_function() -> None:
