@@ -263,7 +263,8 @@ class Server:
         for listener in self._listeners:
             listener.resume()
         if self._drain_until <= self.reactor.now and self._has_drained:
-            log.warning("%s not done in time; reset", connections(self.service.connections))
+            if self.service.connections:
+                log.warning("%s not done in time; reset", connections(self.service.connections))
             self.abort()
         access_log = self.service.access_log
         if access_log is not None:

@@ -62,7 +62,8 @@ class Asgi:
         return inflow
 
     def __call__(self, request: Request) -> Answer:
-        if request.headers.raw(b"upgrade") is not None and request.headers["upgrade"].lower() == "websocket":
+        offered = request.headers.raw(b"upgrade")
+        if offered is not None and b"websocket" in [name.strip() for name in offered.lower().split(b",")]:
             return self._open(request)
         whole = Whole(request.body)
         self._begin(request, whole)
