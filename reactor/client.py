@@ -25,7 +25,8 @@ class ClientConnection(Hearing):
     """A connection to `place`, from its dialling on; OSError where that fails at once.
 
     `on_free(connection)` is called whenever it may be asked the next. Attributes, besides a Hearing's: `deadline`
-    (seconds on the reactor's clock), `is_connecting`, `used` (when bytes last came or left; seconds, likewise).
+    (seconds on the reactor's clock), `is_connecting`, `used` (since when it waits, but for bytes that came or left
+    meanwhile; seconds, likewise).
     """
 
     __slots__ = ("_is_deaf", "_is_ending", "_is_leaving", "_is_put_off", "_on_free", "_outbox", "_service",
@@ -68,7 +69,6 @@ class ClientConnection(Hearing):
         self._is_asked = is_complete
         self._is_heard = False
         self._interims = 0
-        self.used = self._service.reactor.now
         self.send(wire)
 
     @property
@@ -80,6 +80,8 @@ class ClientConnection(Hearing):
         """Send `data`, now or as soon as the server takes it; nothing, where it listens no more."""
         if self._is_deaf or self.is_closed:
             return
+        if not self._outbox.size:
+            self.used = self._service.reactor.now  # from here on it is waited for
         self._outbox.add(data)
         if not self.is_connecting:
             self._flush()
@@ -100,6 +102,7 @@ class ClientConnection(Hearing):
     def leave(self) -> None:
         """Close when everything has left."""
         self._is_leaving = True
+        self.used = self._service.reactor.now  # from here on it has less time
         self._flush()
         self._settle()
 
@@ -152,7 +155,7 @@ class ClientConnection(Hearing):
     def _go_on(self) -> None:
         self._is_put_off = False
         if not self.is_closed and not self._is_paused:
-            self._guarded(self._take_body)
+            self._guarded(self._take)
             self._settle()
 
     def _guarded(self, call: Callable[[], None]) -> None:
@@ -185,8 +188,11 @@ class ClientConnection(Hearing):
 
     def _flush(self) -> None:
         """Send what can be sent."""
+        sent = self._outbox.sent
         try:
             self._outbox.flush(self._transport)
+            if self._outbox.sent > sent:
+                self.used = self._service.reactor.now
             if self._is_ending and not self._outbox.size:
                 self._is_ending = False
                 self._transport.shutdown_write()
@@ -199,7 +205,6 @@ class ClientConnection(Hearing):
                 self.close()
             elif self._has_ended:  # nothing more is to be read, by which one would learn of it
                 self._service.reactor.call_soon(self._break)
-        self.used = self._service.reactor.now
 
     def _break(self) -> None:
         if not self.is_closed:
@@ -216,7 +221,6 @@ class ClientConnection(Hearing):
         if not data:
             self._on_eof()
             return
-        self.used = self._service.reactor.now
         inbox = self._inbox
         if not inbox:
             self._inbox = data
@@ -225,6 +229,8 @@ class ClientConnection(Hearing):
         else:
             self._inbox = bytearray(inbox) + data
         self._take()
+        if self._asker is None or self._taker is not None:  # part of a head buys no time for the rest
+            self.used = self._service.reactor.now
 
     def _be_free(self) -> None:
         if self._is_deaf or self._outbox.size:  # it answered before it had the whole request

@@ -17,7 +17,7 @@ from reactor.dial import Place, Upstream, dial, parse_upstream, resolve
 from reactor.http1.fields import Headers
 from reactor.http1.response import Response
 from reactor.http1.response_parser import ResponseHead
-from reactor.loop import Reactor
+from reactor.loop import READ, Reactor
 from reactor.service import Service
 from reactor.settings import Settings
 
@@ -431,6 +431,48 @@ def test_each_wait_has_its_own_timeout(listener: socket.socket) -> None:
     line.connection.close()
     peer.close()
     line.reactor.close()
+
+
+def test_part_of_a_head_buys_no_time_for_the_rest(line: Line, peer: socket.socket) -> None:
+    line.ask()
+    due = line.connection.deadline
+    said = iter([b"HTTP/1.1 103 Early Hints\r\n\r\n", HELLO[:9], HELLO[9:20]])
+    line.connection._transport.recv = lambda _: next(said)
+    for _ in range(3):
+        line.reactor.now += 1
+        line.connection._on_ready(READ)
+        assert line.connection.deadline == due
+    assert line.told() == [103]
+
+
+def test_what_is_sent_to_a_server_that_takes_nothing_buys_no_time(line: Line, peer: socket.socket) -> None:
+    line.ask(GET + bytes(5_000_000), is_complete=False)
+    due = line.connection.deadline
+    line.reactor.now += 1
+    line.connection.send(b"more")
+    assert line.connection.deadline == due
+    while len(peer.recv(1_000_000)) and line.connection.owed:
+        line.turn()
+    assert line.connection.deadline == float("inf")
+    line.reactor.now += 100
+    line.connection._transport.send = raise_blocked
+    line.connection.send(b"more")  # from now on it is waited for
+    assert line.connection.deadline == line.reactor.now + ClientTimeouts().pause
+
+
+def raise_blocked(_: object) -> int:
+    raise BlockingIOError
+
+
+def test_who_leaves_a_tunnel_gives_what_is_owed_its_time(line: Line, peer: socket.socket) -> None:
+    line.ask()
+    peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    line.turn()
+    line.connection.send(bytes(5_000_000))
+    line.reactor.now += 1000
+    line.connection._transport.send = raise_blocked
+    line.connection.leave()
+    assert line.connection.deadline == line.reactor.now + ClientTimeouts().pause
 
 
 def test_an_idle_connection_whose_time_is_over_is_closed(line: Line, peer: socket.socket) -> None:

@@ -4,12 +4,16 @@ Law: what the one side gives faster than the other takes it waits here, and is b
 What breaks off is seen to break off.
 """
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from reactor import Answer, ClientConnection, ClientError, Headers, Later, Response, check_trailers
 
 if TYPE_CHECKING:
     from .passage import Passage
+
+log = logging.getLogger("reactor")
 
 HIGH_WATER = 64 * 1024  # bytes that wait for the other side; the server's number
 
@@ -66,15 +70,18 @@ class RequestBody:
 
 class AnswerBody:
     """The body of an answer: what the upstream gives, as an iterator that a Response takes. `connection`: where it
-    comes from, until all of it has come (None: it has); `length`: of all of it, or None; `first`: what is here."""
+    comes from, until all of it has come (None: it has); `length`: of all of it, or None; `first`: what is here; `name`:
+    what it is called in the log. Attribute `on_over`: called once the upstream gives no more of it; or None."""
 
-    def __init__(self, connection: ClientConnection | None, length: int | None, first: bytes) -> None:
+    def __init__(self, connection: ClientConnection | None, length: int | None, first: bytes, name: str = "") -> None:
         self.length = length
+        self.on_over: Callable[[], None] | None = None
+        self._name = name
         self._connection = connection
         self._pieces = [first] if first else []
         self._size = len(first)
         self._later: Later | None = None
-        self._error: ClientError | None = None
+        self._error: ConnectionAbortedError | None = None
         self._trailers: list[tuple[str, str]] | None = None
 
     # The upstream's side.
@@ -94,14 +101,25 @@ class AnswerBody:
         self._end(None)
 
     def on_failure(self, error: ClientError) -> None:
-        self._end(error)
+        log.warning("%s: %s", self._name, error.reason)
+        self.break_off(error.reason)
 
-    def _end(self, error: ClientError | None) -> None:
+    def break_off(self, reason: str) -> None:
+        """The rest will not come."""
+        self._end(ConnectionAbortedError(reason))
+
+    def _end(self, error: ConnectionAbortedError | None) -> None:
         self._connection = None
         self._error = error
         later, self._later = self._later, None
         if later is not None:
             later.answer(error)  # or nothing: then what is next is asked for, and that is the end
+        self._tell()
+
+    def _tell(self) -> None:
+        on_over, self.on_over = self.on_over, None
+        if on_over is not None:
+            on_over()
 
     # The client's.
 
@@ -133,6 +151,7 @@ class AnswerBody:
         self._later = None
         if connection is not None:
             connection.close()
+        self._tell()
 
 
 def passed_trailers(trailers: Headers) -> list[tuple[str, str]]:

@@ -75,7 +75,7 @@ class Passage:
         if wire:
             self._keep(wire)
         self._is_complete = is_complete
-        pool = self._upstreams.choose()
+        pool = self._pool = self._upstreams.choose()
         connection = pool.idle(is_careful=not self._is_idempotent)
         if connection is None:
             self._connect(pool)
@@ -102,7 +102,7 @@ class Passage:
         if connection is not None:
             connection.close()
         if body is not None:
-            body.on_failure(ClientError(502, "the client broke off its request"))
+            body.break_off("the client broke off its request")
 
     def forget(self) -> None:
         """The request is complete, or nobody sends more of it; the answer has been given, or nobody waits for it."""
@@ -175,7 +175,9 @@ class Passage:
             self._connection = None
             self._give(whole_answer(head, b"", self._request))
             return None
-        self._body = body = AnswerBody(connection, head.announced, payload)
+        self._body = body = AnswerBody(connection, head.announced, payload, self._name)
+        if not self._is_complete:
+            body.on_over = self._on_over
         self._give(streamed_answer(head, body))
         return body
 
@@ -206,16 +208,25 @@ class Passage:
         self.later.answer(Upgrade(name.decode("ascii"), tunnel, passed_fields(head)))
         return tunnel
 
+    @property
+    def _name(self) -> str:
+        """What it is called in the log."""
+        return f"upstream {self._pool and self._pool.name} at {self._request}"
+
     def _fail(self, error: ClientError) -> None:
-        name = "an upstream" if self._pool is None else self._pool.name
-        log.warning("upstream %s at %s: %s", name, self._request, error.reason)
+        log.warning("%s: %s", self._name, error.reason)
         self._give(_ANSWERS[error.status])
+
+    def _on_over(self) -> None:
+        """All of the answer is here, perhaps before all of the request: nobody takes the rest of that."""
+        if self.sender is not None:
+            self.sender()
 
     def _give(self, response: Response) -> None:
         self.response = response
         sender = self.sender
-        if self._is_complete:
+        if self._is_complete or self.is_over:
             self.forget()
-        elif sender is not None and self.is_over:
-            sender()
+            if sender is not None:  # a piece may still wait for room, and nobody else wakes it
+                sender()
         self.later.answer(response)

@@ -1,8 +1,9 @@
 """The heads of requests on their way to an upstream.
 
 Law: what belonged to the client's connection is left out, framing is made anew, and of who the client is the upstream
-learns what we know, not what the client says, unless that is trusted. A target that would climb out of where it is
-mounted is refused.
+learns what we know, not what the client says, unless that is trusted. Two names that an application may take for one
+do not both pass. A target that would climb out of where it is mounted is refused, and so is a request that goes round
+in circles.
 """
 
 import re
@@ -16,8 +17,14 @@ HOP_BY_HOP = frozenset(
     b" transfer-encoding upgrade".split()
 )
 
-_MADE_ANEW = frozenset((b"content-length", b"expect", b"host"))
-_WHO = re.compile(rb"forwarded|x-forwarded-[a-z-]+|x-real-ip")  # what a client is taken by its word for, elsewhere
+HOPS = 20  # of a Via: so many proxies stand in a row by mistake only
+
+_MADE_ANEW = frozenset((b"content-length", b"expect", b"host", b"via"))
+_NOT_PASSED = HOP_BY_HOP | _MADE_ANEW | {b"proxy"}  # which a CGI would take for HTTP_PROXY (CVE-2016-5385)
+_WHO = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")  # what a client is taken by its word for, elsewhere
+
+# To a CGI, and what is like one, "_" and often any other byte is the same as "-".
+_UNMISTAKABLE = re.compile(rb"[0-9A-Za-z-]++")
 
 # ".." in a path, also where somebody takes a backslash for a slash, or a ";" for the end of a name.
 _CLIMBS = re.compile(r"(?:.*[/\\])?\.\.(?:[/\\;].*)?", re.DOTALL)
@@ -30,13 +37,16 @@ _CLIMBING = Response(400, 'the path has a ".." in it\n')
 _NO_NUMBER = Response(400, "Max-Forwards is not a number\n")
 _NOT_TRACED = Response(501, "TRACE is not answered here\n")
 _ANSWERED_HERE = Response(204)
+_CIRCLES = Response(508, "the request goes round in circles\n")  # RFC 5842 7.2
 
 
 def refusal(request: Request) -> Response | None:
-    """The answer to what is not passed on: a path that climbs, or OPTIONS and TRACE that go no further (RFC 9110
-    7.6.2)."""
+    """The answer to what is not passed on: a path that climbs, a request that comes round again and again (RFC 9110
+    7.6.3), or OPTIONS and TRACE that go no further (7.6.2)."""
     if ".." in request.path and _CLIMBS.fullmatch(request.path):
         return _CLIMBING
+    if (request.headers.raw(b"via") or b"").count(b",") >= HOPS:
+        return _CIRCLES
     if request.head.method in ("OPTIONS", "TRACE"):
         most = request.headers.raw(b"max-forwards")
         if most is not None and re.fullmatch(rb"[0-9]{1,9}", most) is None:
@@ -70,9 +80,9 @@ class RequestHeads:
         """The head of `request`, with a body of `length` bytes; below 0: in chunks."""
         head, origin = request.head, request.origin
         client = origin.client[0]
-        key = (self, length, client, origin.scheme, request.path, request.root)
         if request.headers is not head.headers:
             return self._encode(request, length, client)
+        key = (self, length, client, origin.scheme, request.path, request.root)
         memo = getattr(head, "memo", None)
         if memo is not None and memo[0] == key:
             wire: bytes = memo[1]
@@ -89,9 +99,9 @@ class RequestHeads:
             b"%b %b HTTP/1.1" % (head.method.encode(), self._target(request)),
             b"Host: %b" % (host or self._authority),
         ]
-        fields = request.headers.pairs
-        gone = HOP_BY_HOP | _MADE_ANEW | {b"via"} | frozenset(terms.options)
-        kept = [(name, value) for name, value in fields if name.lower() not in gone]
+        gone = _NOT_PASSED.union(terms.options)
+        pairs = request.headers.pairs
+        kept = [pair for pair in pairs if _UNMISTAKABLE.fullmatch(pair[0]) and pair[0].lower() not in gone]
         lines += self._who(request, client, [each for each in kept if _says_who(each[0])])
         counts = head.method in ("OPTIONS", "TRACE")
         for name, value in kept:
@@ -122,8 +132,7 @@ class RequestHeads:
         before: dict[bytes, bytes] = {}
         if self._appends:
             for name, value in said:
-                if b"_" not in name:
-                    before[name.lower()] = _joined(before.get(name.lower()), value)
+                before[name.lower()] = _joined(before.get(name.lower()), value)
         after = dict(before)
         after[b"forwarded"] = _joined(before.get(b"forwarded"), element)
         if client:
@@ -144,8 +153,8 @@ def _takes_trailers(request: Request) -> bool:
 
 
 def _says_who(name: bytes) -> bool:
-    """Whether a field says who asks; with "_" it would be the same to a CGI."""
-    return _WHO.fullmatch(name.lower().replace(b"_", b"-")) is not None
+    """Whether a field says who asks."""
+    return _WHO.fullmatch(name.lower()) is not None
 
 
 def _joined(before: bytes | None, value: bytes) -> bytes:

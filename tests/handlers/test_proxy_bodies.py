@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_what_came_before_a_failure_is_given_before_it() -> None:
     body.on_failure(ClientError(502, "as asked"))
     assert next(body) == b"onetwo"
     promised = next(body)
-    assert isinstance(promised.value, ClientError)
+    assert isinstance(promised.value, ConnectionAbortedError)
     body.close()
 
 
@@ -214,6 +215,15 @@ def test_a_small_rest_behind_an_early_answer_is_read_and_thrown_away() -> None:
         assert upstream.accepted == 2  # the first had half a request
 
 
+def test_a_body_may_end_behind_an_early_answer_without_another_byte() -> None:
+    with Scripted(always(OVER)) as upstream, proxy_to(upstream.url) as server, connect(port_of(server)) as client:
+        for _ in range(2):
+            client.sendall(CHUNKED + b"5\r\nhello\r\n")
+            assert read_response(client).body == b"over"
+            client.sendall(b"0\r\n\r\n")
+        assert upstream.accepted == 2
+
+
 @pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n\r\n" % (len(PIECE) * 64), b"\r\n"])
 def test_both_sides_may_speak_at_once(framing: bytes) -> None:
     """An echo that begins before its request has ended, of more than any buffer holds."""
@@ -235,6 +245,35 @@ def test_both_sides_may_speak_at_once(framing: bytes) -> None:
         sender.start()
         assert read_response(client).body == PIECE * 64
         sender.join()
+
+
+def test_an_answer_that_ends_while_its_request_waits_for_room_ends_that() -> None:
+    """The rest of the request is nobody's: the client is not left waiting for somebody to take it."""
+    full = threading.Event()
+
+    def play(peer: Peer, number: int) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        assert full.wait(5)
+        peer.send(b"0\r\n\r\n")
+        peer.wait_for_end()
+
+    with Scripted(play) as upstream, proxy_to(upstream.url) as server, connect(port_of(server)) as client:
+        client.sendall(sized(100_000_000))
+        fill(client)
+        full.set()
+        assert read_response(client).body == b"hello"
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+
+
+def fill(client: socket.socket) -> None:
+    """Send until nobody takes more."""
+    client.settimeout(0.5)
+    with suppress(TimeoutError):
+        while True:
+            client.sendall(PIECE)
+    client.settimeout(5)
 
 
 def test_an_answer_that_is_complete_before_its_request_leaves_the_connection_usable() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from handlers.proxy import Proxy, passage, upstreams
 from reactor import ClientConnection, Server, Settings, parse_upstream, resolve
+from reactor.transport import RECV_SIZE
 from tests.http1.response_samples import BAD, LIMITS
 from tests.wire import connect, read_all, read_response, reset
 
@@ -114,6 +115,26 @@ def test_very_many_interim_answers_are_refused(caplog: pytest.LogCaptureFixture)
             with proxy_to(upstream.url) as server:
                 assert ask(server).status == status
     assert "more than 8 interim responses" in caplog.text
+
+
+def test_an_answer_that_is_malformed_behind_a_turns_share_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 2000 + b"zz\r\n"
+    with Scripted(always(answer)) as upstream, proxy_to(upstream.url) as server:
+        with pytest.raises((ConnectionResetError, EOFError)):
+            ask(server)
+        assert f"upstream {upstream.url} at GET /: its answer is malformed: a chunk's size line" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_body_that_waits_for_room_does_not_wait_behind_an_answer() -> None:
+    """All of it is here, in one piece that is more than may wait; and then it cannot be sent anywhere."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    size = RECV_SIZE - len(head % 10_000)
+    with nobody() as url, proxy_to(url) as server, connect(port_of(server)) as client:
+        client.sendall(head % size + bytes(size))
+        assert read_response(client).status == 502
+        client.sendall(GET)
+        assert read_response(client).status == 502
 
 
 def test_an_answer_that_is_too_large_in_its_head_is_refused() -> None:
@@ -328,6 +349,19 @@ def test_an_answer_that_does_not_come_is_a_504(caplog: pytest.LogCaptureFixture)
             assert answer.status == 504
             assert answer.body == b"the server behind this one took too long\n"
     assert "its answer took too long" in caplog.text
+
+
+def test_an_answer_whose_head_trickles_is_a_504() -> None:
+    def play(peer: Peer, number: int) -> None:
+        peer.read_head()
+        while not over.wait(0.05):
+            peer.send(next(head))
+
+    head = iter([b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 90])
+    over = threading.Event()
+    with Scripted(play) as upstream, proxy_to(upstream.url, timeout_response=0.3) as server:
+        assert ask(server).status == 504
+        over.set()
 
 
 def test_an_answer_that_does_not_go_on_breaks_off() -> None:

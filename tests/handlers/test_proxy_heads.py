@@ -1,12 +1,14 @@
 """What of a head passes the proxy, and what is made anew: hop-by-hop fields, who asks, Via, Host, Max-Forwards."""
 
 import http.client
+import socket
 from typing import Any
 
 import pytest
 
 from handlers.middleware import compose, request_id
 from handlers.proxy import Proxy
+from handlers.proxy.request_head import HOPS
 from reactor import Server
 from tests.wire import connect, read_response
 
@@ -44,6 +46,14 @@ def test_what_belongs_to_the_clients_connection_stays_there() -> None:
     for name in (*HOP_BY_HOP, "Connection", "Transfer-Encoding", "Content-Length"):
         assert asked_for(head, name.encode()) == [], name
     assert asked_for(head, b"X-Other") == [b"stays"]
+
+
+def test_what_the_proxy_says_cannot_be_named_away() -> None:
+    names = "Host, Via, Content-Length, Forwarded, X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto"
+    lines = ("Content-Length: 0", "Via: 1.1 fred")
+    head = passed(with_fields(f"Connection: {names}", *lines))
+    assert head == passed(with_fields(*lines))
+    assert asked_for(head, b"x-forwarded-for") == [b"127.0.0.1"]
 
 
 def test_what_belongs_to_the_upstreams_connection_stays_there() -> None:
@@ -115,6 +125,15 @@ def test_what_a_trusted_proxy_says_is_appended_to() -> None:
     assert b"5.6.7.8" not in head
 
 
+@pytest.mark.parametrize("forwarded", ["replace", "append"])
+def test_a_name_that_may_be_taken_for_another_does_not_pass(forwarded: str) -> None:
+    """With a "_", or anything else that a CGI makes a "_" of; and the one that becomes HTTP_PROXY there."""
+    names = ("Content_Length", "Transfer_Encoding", "X_User", "X.Forwarded.For", "X-Forwarded.For", "Host_", "Proxy")
+    head = passed(with_fields(*[f"{name}: evil" for name in names], "X-User: good", "X1-y: good"), forwarded=forwarded)
+    assert b"evil" not in head
+    assert head.count(b": good\r\n") == 2
+
+
 def test_without_anything_to_append_to_it_is_as_without() -> None:
     assert passed(with_fields(), forwarded="append") == passed(with_fields())
 
@@ -175,6 +194,22 @@ def test_max_forwards_counts_down(method: str) -> None:
         assert ask(server, (request % "x").encode()).status == 400
         assert ask(server, (request % "").encode()).status == 400
     assert [asked_for(head, b"max-forwards") for head in upstream.heads] == [[b"9"], [b"0"]]
+
+
+def test_a_request_that_goes_round_in_circles_ends() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    with Server(Proxy(f"http://127.0.0.1:{port}"), bind=f"127.0.0.1:{port}") as server:
+        assert ask(server).status == 508
+        assert len(server.service.outward) == HOPS + 1
+        assert ask(server, with_fields("Content-Length: 1") + b"x").status == 508
+
+
+@pytest.mark.parametrize(("hops", "status"), [(HOPS, 200), (HOPS + 1, 508)])
+def test_so_many_proxies_may_stand_in_front(hops: int, status: int) -> None:
+    with Scripted(always(HELLO)) as upstream, proxy_to(upstream.url) as server:
+        assert ask(server, with_fields("Via: " + ", ".join(["1.1 x"] * hops))).status == status
 
 
 def test_max_forwards_is_for_two_methods_only() -> None:

@@ -104,12 +104,20 @@ def tunnelled(client: socket.socket) -> None:
     assert read_all(client) == b"hello"
 
 
+def ended_late(client: socket.socket) -> None:
+    client.sendall(at(b"/early", CHUNKED) + b"5\r\nhello\r\n")
+    assert read_response(client).status
+    client.sendall(b"0\r\n\r\n" + GET)
+    assert read_response(client).status
+
+
 SCENES: dict[str, Callable[[socket.socket], None]] = {
     "small": whole(GET),
     "with a body": whole(sized(5) + b"hello"),
     "in chunks": whole(CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"),
     "in pieces": whole(at(b"/pieces")),
     "malformed": whole(at(b"/bad")),
+    "early, and a last chunk": ended_late,
     "early": whole(at(b"/early", sized(1_000_000)) + PIECE),
     "early, and the client goes": left_behind(at(b"/early", sized(1_000_000)) + PIECE, says=1),
     "broken off": broken,
