@@ -11,7 +11,6 @@ The map, lowest layer first; a file imports only from those above it here, and `
     answers        Later, Upgrade, body sinks: what a handler may answer with besides a Response
     outbox         what we owe, and how it leaves: send, sendmsg, sendfile, iterators
     reply          from a Response to bytes: framing decided
-    upgrade        the link of an upgraded protocol
     exchange       a request whose body or answer is not complete
     outlet         lines to whoever reads a log, without waiting
     terminal       colours or none, log records as lines
@@ -21,10 +20,13 @@ The map, lowest layer first; a file imports only from those above it here, and `
     asking         what passes between a connection to another server and whoever asks
     hearing        its answers, from bytes in the inbox to the asker
     client         a connection to another server: asks, and hears the answers
-    dialogue       inbox -> requests -> handler -> outbox
+    upgrade        an upgraded protocol and its link
+    respondent     request -> handler -> outbox, at once or later, and a line in the log
+    dialogue       inbox -> requests and bodies -> respondent; or -> an upgraded protocol
+    courier        transport -> inbox, outbox -> transport
     state          the table of a connection's states
     wait           the clock of a state: since when, until when
-    connection     the state machine: bytes, states, deadlines
+    connection     the state machine: what is waited for, and until when; the end
     aio/           asyncio: the reactor as a loop's guest, requests as tasks; imported where it is needed
     coroutines     what may be a handler: a coroutine function, too
     listener       accepting, in bursts and with pauses
@@ -37,7 +39,8 @@ The map, lowest layer first; a file imports only from those above it here, and `
     plugins/       SPEC -> handler: found, imported, given its options
     cli/           python -m reactor: flags, environment, messages, exit codes
 
-To follow a request, read loop, state, connection, dialogue, http1/parser, exchange, reply, outbox, in this order.
+To follow a request, read loop, state, connection, courier, dialogue, http1/parser, respondent, exchange, reply, outbox,
+in this order.
 """
 
 import sys

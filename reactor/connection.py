@@ -1,21 +1,20 @@
-"""A connection: the state machine between a transport and a dialogue.
+"""A connection: the state machine around a dialogue and its courier.
 
-Law: the state is derived from what is owed (`_derive`); `_settle` acts on it, and it and `close` are the only
-ones to write `state`, to call `watch` and to set `deadline`. So "watched for write with nothing owed" and "a
-deadline from a former state" cannot be said. The fast path, a whole request answered whole, goes from IDLE to
-IDLE with one `recv` and one `send`.
+Law: the state is derived from what is owed (`_derive`); `_settle` acts on it, and it and `_end` are the only
+ones to write `state` and to call `watch`; `deadline` is the state's (`_due`). So "watched for write with nothing
+owed" and "a deadline from a former state" cannot be said. The fast path, a whole request answered whole, goes from
+IDLE to IDLE with one `recv` and one `send`.
 """
 
 import logging
 from collections.abc import Callable
 from math import inf
-from time import monotonic
 
-from .dialogue import HIGH_WATER, Dialogue
+from .courier import Courier
 from .http1.errors import ProtocolError
 from .http1.request import Origin
 from .loop import READ, TICK, WRITE
-from .outbox import BrokenPromise
+from .respondent import HIGH_WATER
 from .service import Service
 from .state import (
     AHEAD,
@@ -36,22 +35,23 @@ from .state import (
     WORK,
     State,
 )
-from .transport import RECV_SIZE, Transport
+from .transport import Transport
+from .upgrade import ConnectionLink
 from .wait import Wait
 
 log = logging.getLogger("reactor")
 
 
-class Connection(Dialogue):
+class Connection(Courier):
     """One client. Attributes: `state` (State); `deadline` (seconds on the reactor's clock; inf: none)."""
 
-    __slots__ = ("_is_put_off", "_transport", "_wait", "_watched", "deadline", "state")
+    __slots__ = ("_wait", "_watched", "deadline", "state")
 
     def __init__(self, service: Service, transport: Transport, origin: Origin) -> None:
         super().__init__(service, origin)
         self._transport = transport
         self._watched = 0
-        self._is_put_off = False  # requests are here, and others have their turn first
+        self._is_put_off = False
         self._wait = Wait(service.reactor.now)
         self.deadline = inf
         self.state = NEW
@@ -109,149 +109,11 @@ class Connection(Dialogue):
         if self.state is not CLOSED:
             self._advance()
 
-    def _resume_protocol(self) -> None:
+    def feed_on(self, link: ConnectionLink) -> None:
         """Go on where an upgraded protocol took no more."""
-        link = self._link
-        if link is None or link.room is None:
-            return
-        error, link.room = link.room.value, None
-        if self._is_closing:
-            return  # nobody feeds it any more
-        if isinstance(error, BaseException):
-            log.error("protocol %s failed; closing", type(self._protocol).__name__, exc_info=error)
-            self._is_closing = True
         self._wait.heard(self._service.reactor.now)  # the silence was ours
         self._feed_protocol(link)
         self._advance()
-
-    # Bytes in, bytes out.
-
-    def _receive(self) -> bool:
-        """Read once into the inbox. False: nothing came, and what that means has been acted on."""
-        recv = self._transport.recv  # in two steps: `transport.recv()` would search the class for a method first
-        try:
-            data = recv(RECV_SIZE)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self.close()
-            return False
-        if not data:
-            self._on_goodbye()
-            return False
-        inbox = self._inbox
-        if not inbox:
-            self._inbox = data
-        elif isinstance(inbox, bytearray):
-            inbox += data
-        else:
-            self._inbox = bytearray(inbox) + data
-        return True
-
-    def _on_goodbye(self) -> None:
-        """The peer sent FIN: it has said all, and may still listen."""
-        self._has_said_goodbye = True
-        exchange, waiting = self._exchange, self._outbox.waiting
-        if waiting is not None:
-            self._quietly(waiting.say_goodbye)
-        if exchange is not None and exchange.later is not None:
-            self._quietly(exchange.later.say_goodbye)
-        elif exchange is not None and not exchange.has_more:
-            self._break_off(exchange)
-        elif self._link is not None:
-            self._feed_protocol(self._link)
-        self._settle()
-
-    def _advance(self) -> None:
-        """Go on as far as can be gone now: send what is owed, answer what is here, send that; then settle."""
-        outbox = self._outbox
-        is_behind = outbox.size or outbox.source is not None
-        if is_behind:
-            if not self._flush():
-                return
-            is_behind = outbox.size or outbox.source is not None
-        try:
-            has_more = self._consume()
-        except ProtocolError as error:
-            has_more = False
-            self._refuse(error)
-        if self._at == len(self._inbox):
-            self._inbox = b""
-            self._at = 0
-        elif self._at:
-            self._inbox = self._inbox[self._at :]
-            self._at = 0
-        if not is_behind and (outbox.size or outbox.source is not None) and not self._flush():
-            return
-        if has_more and (self._exchange is not None or (not outbox.size and outbox.source is None)):
-            self._put_off()
-        self._settle()
-
-    def _flush(self) -> bool:
-        """Send what can be sent. False: the connection is closed."""
-        outbox = self._outbox
-        if outbox.source is not None:
-            return self._flush_source()
-        try:
-            outbox.flush(self._transport)
-        except OSError:
-            self.close()
-            return False
-        if self._protocol is not None and not outbox.size:
-            self._ask_protocol(self._protocol.on_sent)
-        return True
-
-    def _flush_source(self) -> bool:
-        """The same, where the body of an answer is pulled as it leaves."""
-        outbox = self._outbox
-        began = monotonic()
-        try:
-            outbox.pump(self._transport)
-        except BrokenPromise as broken:
-            name = self._service.name
-            if isinstance(broken.__cause__, ConnectionAbortedError):  # its maker gave up, for nobody may be listening
-                log.info("the body of an answer of %s broke off: %s", name, broken.__cause__)
-            else:
-                log.error("the body of an answer of %s broke off: %s", name, broken, exc_info=broken.__cause__)
-            try:
-                outbox.flush(self._transport)  # what came before it broke
-            except OSError:
-                pass
-            self.abort()
-            return False
-        except OSError:
-            self.close()
-            return False
-        self._service.blame(monotonic() - began, "in the body of an answer")
-        if outbox.waiting is not None:
-            if not outbox.size:  # else its bytes wake us, and there is nothing that could be done with the piece
-                outbox.waiting.attach(self._wake)
-        elif outbox.source is None:
-            self._log_source(is_whole=True)
-        return True
-
-    # What a link asks for.
-
-    def owed_bytes(self) -> int:
-        return self._outbox.size
-
-    def send_soon(self, data: bytes) -> None:
-        if not self._is_closing:
-            self._outbox.add(data)
-            self._put_off()
-
-    def end_soon(self) -> None:
-        self._put_off()
-
-    def close_soon(self) -> None:
-        self._is_closing = True
-        self._put_off()
-
-    def _put_off(self) -> None:
-        """Bytes already here will not wake us: ask to be called at the end of the turn."""
-        if not self._is_put_off:
-            self._is_put_off = True
-            self._service.reactor.call_soon(self._resume)
 
     # State and time.
 
@@ -259,7 +121,7 @@ class Connection(Dialogue):
         """The state that follows from what is owed. Pure."""
         outbox = self._outbox
         exchange = self._exchange
-        if self._protocol is not None and not self._is_closing:
+        if self._link is not None and not self.is_closing:
             return UPGRADED
         if outbox.size or outbox.source is not None:
             is_receiving = exchange is not None and exchange.is_receiving
@@ -269,8 +131,8 @@ class Connection(Dialogue):
         if exchange is not None:
             if exchange.later is not None:
                 return WORK
-            return LINGER if self._is_closing and not exchange.is_wanted else BODY
-        if self._is_closing:
+            return LINGER if self.is_closing and not exchange.is_wanted else BODY
+        if self.is_closing:
             return LINGER
         return HEAD if self._inbox else IDLE
 
@@ -330,9 +192,10 @@ class Connection(Dialogue):
             return inf
         if state in UNSEEN and not self._watched:  # it said goodbye, or enough: see now and then whether it is there
             return now + TICK
-        if state is UPGRADED and self._protocol is not None and self._link is not None:
-            is_heard = self._link.room is None and not self._has_said_goodbye
-            silence, owed = self._protocol.timeout if is_heard else 0, self._outbox.size
+        if state is UPGRADED and self._link is not None:
+            link = self._link
+            is_heard = link.room is None and not self._has_said_goodbye
+            silence, owed = link.protocol.timeout if is_heard else 0, self._outbox.size
             taken = self._done(state) if owed else 0
             return self._wait.due_upgraded(silence, settings.timeout_write, now, owed, taken)
         return self._wait.due(state, settings, now, self._done(state))
@@ -363,8 +226,8 @@ class Connection(Dialogue):
                 self.close()
             else:
                 self._settle()
-        elif state in TAKEN and self._has_taken_meanwhile(state):
-            pass
+        elif state in TAKEN and (due := self._due(state)) > self._service.reactor.now:
+            self.deadline = due  # what it has taken is known to the kernel only, which asks for more in large steps
         elif state in OWING:
             log.info("%s took its answer too slowly; reset", self.origin.peer)
             self.abort()
@@ -374,12 +237,6 @@ class Connection(Dialogue):
     def _expire_if_due(self) -> None:
         if self.deadline <= self._service.reactor.now:
             self.expire()
-
-    def _has_taken_meanwhile(self, state: State) -> bool:
-        """Whether the peer has more time: what it took since we looked last is known to the kernel only, which asks for
-        more in large steps."""
-        self.deadline = self._due(state)
-        return self.deadline > self._service.reactor.now
 
     @property
     def is_spare(self) -> bool:
@@ -393,9 +250,9 @@ class Connection(Dialogue):
             self._on_readable(READ)
             if self.state is IDLE and self._served == served:
                 self.close()
-        elif self._protocol is not None:
-            self._ask_protocol(self._protocol.on_shutdown)
-            self._put_off()
+        elif self._link is not None:
+            self._link.ask(self._link.protocol.on_shutdown)
+            self.put_off()
 
     # The end.
 
@@ -425,7 +282,7 @@ class Connection(Dialogue):
         return True
 
     def close(self) -> None:
-        """End it, in whatever state; idempotent. What is owed is lost, visibly: `_is_closing` is the polite way."""
+        """End it, in whatever state; idempotent. What is owed is lost, visibly: `is_closing` is the polite way."""
         outbox = self._outbox
         self._end(self._transport.abort if outbox.size or outbox.source is not None else self._transport.close)
 
@@ -450,10 +307,8 @@ class Connection(Dialogue):
         if exchange is not None:
             self._service.working -= exchange.later is not None
             self._quietly(exchange.abandon)
-        protocol, self._protocol = self._protocol, None
         link, self._link = self._link, None
-        if protocol is not None and link is not None:
+        if link is not None:
             self._quietly(link.cut)
-            self._ask_protocol(protocol.on_close)
         self._service.forget(self)
 

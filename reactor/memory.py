@@ -139,17 +139,17 @@ class MemoryTransport(Transport):
             self._arrived.appendleft(data[size:])
         return data[:size]
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | bytearray | memoryview) -> int:
         self._check()
         if self.has_shut:
             raise BrokenPipeError
         self.sent += data
         return len(data)
 
-    def send_more(self, data: bytes | memoryview) -> int:
+    def send_more(self, data: bytes | bytearray | memoryview) -> int:
         return self.send(data)
 
-    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:
+    def sendmsg(self, buffers: Iterable[bytes | bytearray | memoryview]) -> int:
         return self.send(b"".join(buffers))
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:

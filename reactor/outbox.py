@@ -52,8 +52,8 @@ class Outbox:
     __slots__ = ("_first", "_more", "sent", "size", "source", "waiting")
 
     def __init__(self) -> None:
-        self._first: bytes | memoryview = b""  # one piece is nearly always all there is
-        self._more: list[bytes | memoryview] | tuple[()] = ()
+        self._first: bytes | bytearray | memoryview = b""  # one piece is nearly always all there is
+        self._more: list[bytes | bytearray | memoryview] | tuple[()] = ()
         self.size = 0
         self.sent = 0
         self.source: Source | None = None
@@ -62,11 +62,22 @@ class Outbox:
     def add(self, data: bytes) -> None:
         if not self.size:
             self._first = data
-        elif self._more:
+        elif not self._more:
+            self._more = [data]
+        elif len(self._more) < VECTOR_LIMIT or len(data) > JOIN_LIMIT:
             self._more.append(data)
         else:
-            self._more = [data]
+            self._add_small(self._more, data)
         self.size += len(data)
+
+    def _add_small(self, more: list[bytes | bytearray | memoryview], data: bytes) -> None:
+        """Add one of many: joined as they come, for a list of all is copied by each sendmsg. A peer that had not read
+        50,000 of 24 bytes took 0.1 ms of each that was added, and held the loop for 0.1 s when it did."""
+        last = more[-1]
+        if isinstance(last, bytearray) and len(last) < JOIN_LIMIT:  # `_first` never is one that is still added to
+            last += data
+        else:
+            more.append(bytearray(data))
 
     def flush(self, transport: Transport, is_joined: bool = False) -> None:
         """Send what was added, until the kernel takes no more. Raises OSError when the peer is gone.

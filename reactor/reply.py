@@ -41,7 +41,7 @@ def reply(outbox: Outbox, request: Request, response: Response, stamp: bytes, ke
             body = b""
         if len(body) <= JOIN_LIMIT:
             wire = b"".join((head, stamp, fields, b"\r\n", body))
-            if keep and request.head.is_plain and len(body) <= KEPT_LIMIT:  # `Dialogue._respond` sends it again
+            if keep and request.head.is_plain and len(body) <= KEPT_LIMIT:  # `Respondent._respond` sends it again
                 response._sent = (stamp, wire)
             outbox.add(wire)
             return keep

@@ -47,16 +47,16 @@ class Transport:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self.recv: Callable[[int], bytes] = sock.recv
-        self.send: Callable[[bytes | memoryview], int] = sock.send
+        self.send: Callable[[bytes | bytearray | memoryview], int] = sock.send
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def send_more(self, data: bytes | memoryview) -> int:
+    def send_more(self, data: bytes | bytearray | memoryview) -> int:
         """`send`, where more follows at once: a packet less (MSG_MORE in tcp(7))."""
         return self._socket.send(data, _MORE)
 
-    def sendmsg(self, buffers: Sequence[bytes | memoryview]) -> int:
+    def sendmsg(self, buffers: Sequence[bytes | bytearray | memoryview]) -> int:
         return self._socket.sendmsg(buffers)
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> int:

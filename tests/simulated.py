@@ -103,10 +103,10 @@ class ScriptedTransport(MemoryTransport):
         self.received += len(data)
         return data
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | bytearray | memoryview) -> int:
         return self._take("send", data)
 
-    def sendmsg(self, buffers: Iterable[bytes | memoryview]) -> int:
+    def sendmsg(self, buffers: Iterable[bytes | bytearray | memoryview]) -> int:
         buffers = list(buffers)
         if len(buffers) > IOV_MAX:
             raise error(errno.EMSGSIZE)
@@ -124,7 +124,7 @@ class ScriptedTransport(MemoryTransport):
         self.calls.append("close")
         super().close()
 
-    def _take(self, name: str, data: bytes | memoryview) -> int:
+    def _take(self, name: str, data: bytes | bytearray | memoryview) -> int:
         return super().send(data[: self._allow(name, len(data), WRITE)])
 
     def _allow(self, name: str, size: int, direction: int) -> int:

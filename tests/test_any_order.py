@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactor.dialogue import HIGH_WATER
 from reactor.http1.response import Response
 from reactor.loop import READ, WRITE
+from reactor.respondent import HIGH_WATER
 from reactor.state import (
     BODY,
     CLOSED,

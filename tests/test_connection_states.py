@@ -13,11 +13,12 @@ import pytest
 
 from reactor.answers import Upgrade, UpgradedProtocol
 from reactor.connection import Connection
-from reactor.dialogue import HIGH_WATER, PIPELINE
+from reactor.dialogue import PIPELINE
 from reactor.http1.request import Origin
 from reactor.http1.response import Response
 from reactor.loop import READ, WRITE
 from reactor.memory import ManualReactor, MemoryTransport
+from reactor.respondent import HIGH_WATER
 from reactor.service import Service
 from reactor.settings import Settings
 
@@ -376,6 +377,6 @@ def test_large_answers_do_not_gather_in_memory() -> None:
     world = World()
     world.transport.room = 0
     world.arrive(get("/big") * 100)
-    assert world.connection.owed_bytes() < len(BIG) + HIGH_WATER + 1000
+    assert world.connection._outbox.size < len(BIG) + HIGH_WATER + 1000
     world.take(None)
     assert world.statuses == [200] * 100

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from reactor import Later, Request, Response, Upgrade
-from reactor.dialogue import HIGH_WATER, PROMISES
 from reactor.loop import READ, WRITE
+from reactor.respondent import HIGH_WATER, PROMISES
 
 from .simulated import HELLO, World, chunked, head, post
 from .zoo import BIG

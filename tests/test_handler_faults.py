@@ -101,7 +101,7 @@ def test_a_handler_that_holds_the_loop_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     times = iter([10.0, 10.05, 20.0, 20.25])
-    monkeypatch.setattr("reactor.dialogue.monotonic", lambda: next(times))
+    monkeypatch.setattr("reactor.respondent.monotonic", lambda: next(times))
 
     def dawdle(request: Request) -> Response:
         return Response(200)

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.asgi import Asgi
 from reactor import Later, Request, Response
-from reactor.dialogue import HIGH_WATER
+from reactor.respondent import HIGH_WATER
 
 from .aio import GET, port_of, serving
 from .conftest import need
@@ -119,7 +119,7 @@ def test_who_does_not_take_them_is_told_no_more() -> None:
         later.inform(long)
         world.run()
     assert world.state == "FLUSH"
-    assert world.connection.owed_bytes() < HIGH_WATER + 9000
+    assert world.connection._outbox.size < HIGH_WATER + 9000
     world.take(None)
     later.answer(Response(200))
     world.run()

@@ -1,6 +1,7 @@
 """The outbox: what leaves together, what leaves at once, and what waits."""
 
 import io
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from reactor.outbox import (
     PULLS,
     QUICK,
     SHARE,
+    VECTOR_LIMIT,
     BrokenPromise,
     FileSource,
     IteratorSource,
@@ -222,3 +224,22 @@ def test_a_file_that_has_become_shorter() -> None:
     body.laters[1].answer()
     with pytest.raises(BrokenPromise, match="the file ends 7 bytes early"):
         outbox.pump(transport)
+
+
+def test_small_pieces_that_wait_are_joined_as_they_come() -> None:
+    """Else a peer that reads nothing makes each piece more expensive than the one before."""
+    sizes = itertools.cycle([7, 100_000, 1])
+    transport = ScriptedTransport(ManualReactor(), sizes=sizes)
+    outbox = Outbox()
+    added = b""
+    for turn in range(5):
+        for number in range(20_000):
+            outbox.add(b"%06d" % number)
+        outbox.add(b"x" * 20_000)
+        outbox.add(b"y")
+        added += b"".join(b"%06d" % number for number in range(20_000)) + b"x" * 20_000 + b"y"
+        assert len(outbox._more) <= VECTOR_LIMIT + len(added) // JOIN_LIMIT + 2 * (turn + 1)
+        outbox.flush(transport)
+    while outbox.size:
+        outbox.flush(transport)
+    assert bytes(transport.sent) == added

@@ -4,9 +4,9 @@
 import pytest
 
 from reactor.answers import Later
-from reactor.dialogue import HIGH_WATER
 from reactor.http1.response import Response
 from reactor.loop import READ
+from reactor.respondent import HIGH_WATER
 
 from .simulated import ECONNRESET, HELLO, World, answer, get
 

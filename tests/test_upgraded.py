@@ -1,12 +1,14 @@
 """UPGRADED: the connection speaks another protocol; here a toy that echoes."""
 
-from typing import Any
+import gc
+import weakref
+from typing import Any, ClassVar
 
 import pytest
 
-from reactor.answers import Link, Upgrade
-from reactor.dialogue import HIGH_WATER
+from reactor.answers import Link, Upgrade, UpgradedProtocol
 from reactor.loop import WRITE
+from reactor.respondent import HIGH_WATER
 
 from .simulated import HELLO, TOY, World, answer, post
 from .zoo import Toy, Zoo
@@ -173,3 +175,64 @@ def test_goodbye_crossing_with_a_protocols_close() -> None:
     world.end()
     assert world.handler.events[-1] == "toy closed"
     world.assert_released()
+
+
+def test_a_protocol_that_holds_the_loop_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    world.arrive(TOY)
+    times = iter([10.0, 10.05, 10.05, 10.05, 20.0, 20.25, 20.25, 20.25])  # of `feed`, and of `on_sent`
+    monkeypatch.setattr("reactor.upgrade.monotonic", lambda: next(times))
+    world.arrive(b"one")
+    assert caplog.records == []
+    world.arrive(b"two")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "held the loop for 250 ms in an upgraded protocol" in caplog.text
+
+
+def test_an_interrupt_while_a_protocol_works_is_the_servers() -> None:
+    class Interrupted(UpgradedProtocol):
+        def feed(self, data: bytes) -> None:
+            raise KeyboardInterrupt
+
+    world = World(lambda request: Upgrade("toy", Interrupted()))
+    world.arrive(TOY)
+    with pytest.raises(KeyboardInterrupt):
+        world.arrive(b"x")
+
+
+def test_a_protocol_that_raises_at_its_end_is_logged_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    class Last(UpgradedProtocol):
+        def on_close(self) -> None:
+            raise ValueError("as asked")
+
+    world = World(lambda request: Upgrade("toy", Last()))
+    world.arrive(TOY)
+    world.fail()
+    assert "protocol Last raised" in caplog.text
+    world.assert_released()
+
+
+def test_a_protocol_dies_with_its_connection_by_reference_count() -> None:
+    """It holds the link, as nearly every one does."""
+    world = World(lambda request: Upgrade("toy", Holding()))
+    gc.disable()
+    try:
+        world.arrive(TOY)
+        assert world.state == "UPGRADED"
+        assert len(Holding.alive) == 1
+        world.fail()
+        assert len(Holding.alive) == 0
+    finally:
+        gc.enable()
+
+
+class Holding(UpgradedProtocol):
+    """Keeps its link. `alive`: those that are."""
+
+    alive: ClassVar["weakref.WeakSet[Holding]"] = weakref.WeakSet()
+
+    def on_connect(self, link: Link) -> None:
+        self.alive.add(self)
+        self.link = link

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reactor import Later, Link, Request, Server, Upgrade, UpgradedProtocol
-from reactor.dialogue import HIGH_WATER
 from reactor.loop import READ, WRITE
+from reactor.respondent import HIGH_WATER
 
 from .simulated import ECONNRESET, ENOTCONN, TOY, World
 from .wire import connect
@@ -110,6 +110,29 @@ def test_an_exception_in_it_ends_the_connection(caplog: pytest.LogCaptureFixture
     assert world.state == "LINGER"
     world.end()
     assert tap.events == ["closed"]
+    world.assert_released()
+
+
+def test_one_that_is_answered_when_the_link_is_closed_feeds_nothing() -> None:
+    tap = Tap()
+    world = tapped(tap)
+    world.arrive(b"one", b"two")
+    tap.link.close()
+    tap.open()
+    world.run()
+    assert tap.fed == [b"one"]
+    assert world.state == "LINGER"
+
+
+def test_one_that_is_answered_when_the_connection_goes_feeds_nothing() -> None:
+    tap = Tap()
+    world = tapped(tap)
+    world.arrive(b"one", b"two")
+    tap.open()
+    world.connection.close()
+    world.run()
+    assert tap.fed == [b"one"]
+    assert tap.events[-1] == "closed"
     world.assert_released()
 
 

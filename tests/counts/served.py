@@ -106,7 +106,7 @@ class Served:
             self.peer.sendall(piece)
             turn()
             size += self._take(size)
-        while self.connection.owed_bytes():
+        while self.connection._outbox.size:
             turn()
             size += self._take(size)
         return bytes(self._answer[:size])

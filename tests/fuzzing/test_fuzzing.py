@@ -135,7 +135,7 @@ def test_what_is_left_of_a_connection_is_found(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_state_that_does_not_follow_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(World, "take", lambda self, room: setattr(self.connection, "_is_closing", True))
+    monkeypatch.setattr(World, "take", lambda self, room: setattr(self.connection, "is_closing", True))
     with pytest.raises(Broken, match="IDLE, and should be LINGER"):
         connection(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + seeds.script((seeds.ARRIVE_MORE, 31), (seeds.TAKE, 1)))
 

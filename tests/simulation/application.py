@@ -361,4 +361,7 @@ class Toy(UpgradedProtocol):
         self._link.close()
 
     def on_close(self) -> None:
+        room = self._room
+        if room is not None and not room.is_answered and not room.is_abandoned:
+            self._application.fail(f"nobody waits for the promise of {self._token}, and it was not told")
         self._application.closed(self._name)

@@ -225,8 +225,9 @@ class Kernel:
             mock.patch("reactor.transport.select", polls),
             mock.patch("reactor.server.threading", not_main),
             mock.patch("reactor.server.Reactor", self._make_reactor),
-            mock.patch("reactor.connection.monotonic", self.clock),
-            mock.patch("reactor.dialogue.monotonic", self.clock),
+            mock.patch("reactor.courier.monotonic", self.clock),
+            mock.patch("reactor.respondent.monotonic", self.clock),
+            mock.patch("reactor.upgrade.monotonic", self.clock),
         ):
             yield
 

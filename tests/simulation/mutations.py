@@ -83,7 +83,7 @@ MUTATIONS = [
     ),
     Mutation(
         "requests that are here and not looked at are forgotten",
-        "connection.py",
+        "courier.py",
         "if has_more and (self._exchange",
         "if False and (self._exchange",
     ),
@@ -148,13 +148,13 @@ MUTATIONS = [
     ),
     Mutation(
         "an answer that is remembered has a body for HEAD, too",
-        "dialogue.py",
+        "respondent.py",
         "if keep and head.is_plain and response._sent",
         "if keep and response._sent",
     ),
     Mutation(
         "an answer that is remembered closes nothing",
-        "dialogue.py",
+        "respondent.py",
         "if keep and head.is_plain and response._sent",
         "if head.is_plain and response._sent",
     ),
@@ -174,7 +174,7 @@ MUTATIONS = [
     Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n%b\\r\\n" % trailers)', "pass"),
     Mutation(
         "what was consumed is read again",
-        "connection.py",
+        "courier.py",
         "self._inbox = self._inbox[self._at :]\n            self._at = 0\n        if not",
         "self._at = 0\n        if not",
     ),
@@ -201,11 +201,11 @@ MUTATIONS = [
         "what follows a refusal is read",
         "connection.py",
         "        try:\n            self._transport.shutdown_write()",
-        "        self._is_closing = False\n        try:\n            self._transport.shutdown_write()",
+        "        self.is_closing = False\n        try:\n            self._transport.shutdown_write()",
     ),
     Mutation(
         "Connection: close is forgotten",
-        "dialogue.py",
+        "respondent.py",
         "elif not reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive):",
         "elif reply(outbox, request, response, service.stamp, keep and head.terms.keep_alive) is None:",
     ),
@@ -248,8 +248,8 @@ MUTATIONS = [
     ),
     Mutation(
         "a protocol that takes more again is not fed",
-        "dialogue.py",
-        "self._service.reactor.call_from_outside(self._resume_protocol)",
+        "upgrade.py",
+        "self._service.reactor.call_from_outside(self._go_on)",
         "pass",
     ),
     Mutation(
@@ -261,13 +261,13 @@ MUTATIONS = [
     Mutation(
         "nobody abandons the promise of a protocol",
         "upgrade.py",
-        "            room.abandon()",
-        "            pass",
+        "                room.abandon()",
+        "                pass",
     ),
     # Ends.
     Mutation(
         "a broken promise looks complete",
-        "connection.py",
+        "courier.py",
         "            self.abort()\n            return False\n",
         "            self._outbox.drop_source()\n            self.close()\n            return False\n",
     ),
@@ -285,9 +285,9 @@ MUTATIONS = [
     ),
     Mutation(
         "a half-closed client is hung up on",
-        "connection.py",
+        "courier.py",
         "exchange, waiting = self._exchange, self._outbox.waiting\n",
-        "exchange, waiting = self._exchange, self._outbox.waiting\n        self._is_closing = True\n",
+        "exchange, waiting = self._exchange, self._outbox.waiting\n        self.is_closing = True\n",
     ),
     Mutation(
         "nobody tells the sink that the rest will not come",
@@ -309,9 +309,9 @@ MUTATIONS = [
     ),
     Mutation(
         "the protocol is not told of its end",
-        "connection.py",
-        "self._quietly(link.cut)\n            self._ask_protocol(protocol.on_close)",
-        "self._quietly(link.cut)",
+        "upgrade.py",
+        "self.ask(self.protocol.on_close)",
+        "pass",
     ),
     # Accepting and stopping.
     Mutation(
@@ -346,18 +346,18 @@ MUTATIONS = [
     ),
     Mutation(
         "no connection is kept alive",
-        "dialogue.py",
-        "keep = not self._is_closing and",
+        "respondent.py",
+        "keep = not self.is_closing and",
         "keep = False and",
     ),
     Mutation("nobody is told to continue", "dialogue.py", "self._outbox.add(_CONTINUE)", "pass"),
     Mutation(
         "a connection may ask for more than its number of requests",
-        "dialogue.py",
+        "respondent.py",
         " and self._served < service.allowance",
         " and not service.is_draining",
     ),
-    Mutation("no limit on what is worked on", "dialogue.py", "if limit and service.working >= limit:", "if False:"),
+    Mutation("no limit on what is worked on", "respondent.py", "if limit and service.working >= limit:", "if False:"),
     Mutation(
         "one client may have all connections",
         "service.py",
@@ -403,8 +403,8 @@ MUTATIONS = [
     Mutation(
         "who reads slowly is not looked at again",
         "connection.py",
-        "self.deadline = self._due(state)\n        return",
-        "return",
+        "elif state in TAKEN and (due :=",
+        "elif False and (due :=",
     ),
     Mutation(
         "idle connections make no room", "service.py", "            self.retire(connection)\n", "            pass\n"

@@ -14,8 +14,8 @@ from unittest import mock
 
 from reactor.address import Address, Endpoint
 from reactor.connection import Connection
-from reactor.dialogue import HIGH_WATER
 from reactor.loop import READ, WRITE
+from reactor.respondent import HIGH_WATER
 from reactor.server import Server
 from reactor.settings import Settings
 from reactor.state import AHEAD, CLOSED, UPGRADED
@@ -81,11 +81,11 @@ class World:
                 mock.patch("reactor.server.open_address", self._open),
                 mock.patch("reactor.listener.Connection", self._connection),
                 # The shares of a turn, from the smallest that there can be to the real ones.
-                mock.patch("reactor.dialogue.PIPELINE", self._random.choice((1, 2, 16))),
+                mock.patch("reactor.dialogue._SHARE", range(self._random.choice((1, 2, 16)))),
                 mock.patch("reactor.dialogue.STEPS", self._random.choice((1, 30, 1500))),
                 mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16))),
                 mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
-                mock.patch("reactor.connection.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
+                mock.patch("reactor.courier.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
                 kernel.on_turn = self._check
