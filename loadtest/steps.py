@@ -57,7 +57,7 @@ class Pretending(MemoryTransport):
     def recv(self, _size: int) -> bytes:
         return next(self._requests)
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | bytearray | memoryview) -> int:
         return len(data)
 
 
