@@ -6,6 +6,7 @@ that none of its lines can be taken for a record. Colours only on a terminal, an
 
 import logging
 import os
+import sys
 import time
 import traceback
 from typing import TextIO
@@ -71,6 +72,8 @@ class LineHandler(logging.Handler):
         self._outlet.prepare()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _is_said(record):
+            return
         try:
             self._outlet.write([self.format(record) + "\n"])
         except Exception:
@@ -79,6 +82,18 @@ class LineHandler(logging.Handler):
     def close(self) -> None:
         self._outlet.close()
         super().close()
+
+
+def _is_said(record: logging.LogRecord) -> bool:
+    """Whether a handler of a framework's has written it to a standard stream on its way here, as Django's does."""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None and logger.parent is not None:  # the root is ours
+        for each in logger.handlers:
+            is_standard = isinstance(each, logging.StreamHandler) and each.stream in (sys.stdout, sys.stderr)
+            if is_standard and record.levelno >= each.level and each.filter(record):
+                return True
+        logger = logger.parent
+    return False
 
 
 def set_up_logging(stream: TextIO, level: str) -> None:

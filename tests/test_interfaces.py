@@ -133,7 +133,7 @@ class App:
         write("other.py", source.format("e, s"))
         assert body(load("shop.py:App", hosting=Hosting(threads=0))) == "a class"
         assert body(load("other.py:App", hosting=Hosting(WSGI, threads=0))) == "a class"
-        with pytest.raises(PluginError, match=r"^other.py:App: App needs e and s"):
+        with pytest.raises(PluginError, match=r"^other.py:App: App needs the options e and s"):
             load("other.py:App")
 
     def test_a_factory_makes_what_is_served(self) -> None:

@@ -74,7 +74,7 @@ def test_a_dash_is_an_underscore() -> None:
         (Upload, "count=1,folder=.", "Upload has no option count; it has folder, limit"),
         (Plain, "zzz=1", "Plain has no option zzz; it has name, size, other, untyped"),
         (object, "zzz=1", "object has no option zzz; it has none"),
-        (Upload, "limit=1", "Upload needs folder, as in :folder=…"),
+        (Upload, "limit=1", "Upload needs the option folder, as in :folder=…"),
         (Upload, "folder=.,limit=lots", "option limit: a whole number is wanted, or a size as in 64k or 16m, not"),
         (Upload, "folder=.,patience=soon", "option patience: a number is wanted, or a duration as in 30s or 500ms,"),
         (Upload, "folder=.,listing=perhaps", "option listing: yes or no is wanted, not 'perhaps'"),

@@ -53,7 +53,7 @@ def error(spec: str) -> str:
         ("json:", "json: is not understood; write file.py:attr, module:attr, or a handler's name"),
         ("a b:c", "a b:c is not understood"),
         ("app.py:a=b", "app.py takes no options, for it is no class: leave out :a=b"),
-        ("upload.py:Upload", "upload.py:Upload: Upload needs folder, as in :folder=…"),
+        ("upload.py:Upload", "upload.py:Upload: Upload needs the option folder, as in :folder=…"),
         ("upload.py:Upload:foldr=x", "upload.py:Upload: Upload has no option foldr; did you mean folder? It has"),
         ("upload.py:Upload:x", "'x' is not understood; an option is written option=value, as in upload.py:Upload:text"),
         ("upload:Upload:x", "'x' is not understood; an option is written option=value, as in upload:Upload:text=hi"),
@@ -170,3 +170,13 @@ def test_a_value_without_its_option() -> None:
 
 def test_without_such_a_folder_a_module_is_just_missing() -> None:
     assert error("handlers.mine:handler").endswith("or on Python's path")
+
+
+def test_a_module_with_a_factory_is_told_how_it_is_called() -> None:
+    Path("shop.py").write_text("def create_app():\n    return print\n", encoding="utf-8")
+    assert error("shop.py").endswith("say which, as in shop.py:ATTR; --factory calls its create_app")
+
+
+def test_a_handler_that_is_called_as_a_directory_here_says_how_that_is_meant() -> None:
+    Path("static").mkdir()
+    assert error("static") == "static: Static needs the option root, as in :root=…; the directory is ./static"

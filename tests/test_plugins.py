@@ -204,3 +204,13 @@ def test_only_what_is_named_is_loaded() -> None:
     offer("bomb", "bomb", "bomb:handler", "raise SystemExit")
     load("greeting")
     assert "bomb" not in sys.modules
+
+
+def test_a_builtin_that_cannot_be_served_or_wants_an_extra_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "websocket" not in {each.name for each in list_handlers()}  # its file `handler` is no handler
+
+    def fail(name: str) -> None:
+        raise PluginError(f"{name} cannot be loaded") from ImportError("no wsproto")
+
+    monkeypatch.setattr(catalog, "import_builtin", fail)
+    assert list_handlers() == []

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from reactor.terminal import LineFormatter, Paint, is_coloured, printable
+from reactor.terminal import LineFormatter, LineHandler, Paint, is_coloured, printable
 
 
 class Terminal(io.StringIO):
@@ -66,3 +66,27 @@ def test_no_line_of_a_traceback_looks_like_a_record() -> None:
 
 def test_printable_keeps_what_can_be_read() -> None:
     assert printable("größe – 大 \udcff\t") == r"größe – 大 \udcff\t"
+
+
+def test_what_a_framework_has_written_itself_is_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """Django's logger has a handler of its own while DEBUG is on, and its records come to the root all the same."""
+    stream = io.StringIO()
+    ours = LineHandler(stream)
+    its = logging.StreamHandler(sys.stderr)
+    its.setLevel(logging.WARNING)
+    framework = logging.getLogger("tests.framework")
+    framework.addHandler(its)
+    logging.getLogger().addHandler(ours)
+    try:
+        logging.getLogger("tests.framework.part").warning("said by it")
+        logging.getLogger("tests.framework.part").setLevel(logging.INFO)
+        logging.getLogger("tests.framework.part").info("too quiet for it")
+        logging.getLogger("tests.other").warning("said by us")
+    finally:
+        framework.removeHandler(its)
+        logging.getLogger().removeHandler(ours)
+        ours.close()
+    assert "said by it" in capsys.readouterr().err
+    assert "said by it" not in stream.getvalue()
+    assert "too quiet for it" in stream.getvalue()
+    assert "said by us" in stream.getvalue()

@@ -83,7 +83,7 @@ class Lifespan:
             elif self._was_told:
                 log.warning("%s raised at its startup, and is served without", self._name, exc_info=error)
             else:
-                log.info("%s knows no lifespan: %r", self._name, error)
+                log.debug("%s knows no lifespan: %r", self._name, error)
 
     async def _receive(self) -> dict[str, Any]:
         message = await self._to_app.get()

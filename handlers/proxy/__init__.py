@@ -68,9 +68,12 @@ class Proxy:
         )
 
     def startup(self, server: Server) -> None:
-        """Look the upstreams' names up, once. AddressError where one is not known."""
+        """Look the upstreams' names up, once. RuntimeError where one is not known."""
         pairs = [(each, self._heads(each)) for each in self._named]
-        self._upstreams = Upstreams(server.service, self._timeouts, pairs)
+        try:
+            self._upstreams = Upstreams(server.service, self._timeouts, pairs)
+        except ValueError as error:  # else it would be said of the server's own address
+            raise RuntimeError(f"upstream {error}") from error
 
     def shutdown(self) -> None:
         upstreams, self._upstreams = self._upstreams, None

@@ -70,7 +70,8 @@ def find(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Part:
         elif options:
             raise PluginError(f"{place} takes no options, for it is no class: leave out :{rest}")
     except OptionError as error:
-        raise PluginError(f"{place}: {error}") from error.__cause__
+        here = f"; the directory is ./{place}" if os.path.isdir(place) else ""
+        raise PluginError(f"{place}: {error}{here}") from error.__cause__
     handler, kind = as_handler(found, place, taken)
     is_plain = ":" not in name and kind.endswith("handler")  # it goes by a name of its own
     return Part(handler, f"{name}:{rest}" if rest else name, "" if is_plain else kind)
@@ -194,7 +195,9 @@ def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence
     attr = attr or catalog.usual(module, usual)
     if not attr:
         names = ", ".join(usual)
-        raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{_own(module)}")
+        factory = catalog.usual(module, catalog.FACTORIES)
+        hint = f"; --factory calls its {factory}" if factory else _own(module)
+        raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{hint}")
     found: Any = module
     for part in attr.split("."):
         try:

@@ -48,7 +48,7 @@ def has(name: str) -> bool:
 
 def usual(module: ModuleType, names: Sequence[str] = USUAL) -> str:
     """Which of the usual names a module has; "": none."""
-    return next((name for name in names if hasattr(module, name)), "")
+    return next((name for name in names if not isinstance(getattr(module, name, module), ModuleType)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def _list_builtin(name: str) -> Listing | None:
     try:
         module = import_builtin(name)
     except PluginError as error:
+        if isinstance(error.__cause__, ImportError):  # of an extra that is not installed
+            return None
         return Listing(name, "built in", "", str(error))
     return None if _offer(module, False) is None else Listing(name, "built in", _about(module, name))
 
@@ -87,6 +89,8 @@ def _offer(module: ModuleType, has_options: bool) -> Any:
     if not (isinstance(kind, type) and is_dataclass(kind)):
         kind = None
     plain = getattr(module, "handler", None)
+    if isinstance(plain, ModuleType):  # a file of the package
+        plain = None
     return kind if plain is None or (has_options and kind is not None) else plain
 
 

@@ -44,7 +44,8 @@ def build(kind: type, options: dict[str, str]) -> Any:
             raise OptionError(f"{kind.__name__} has no option {name}{advice}")
     missing = [name for name, each in parameters.items() if each.default is each.empty and name not in options]
     if missing:
-        raise OptionError(f"{kind.__name__} needs {' and '.join(missing)}, as in :{missing[0]}=…")
+        what = "options" if len(missing) > 1 else "option"
+        raise OptionError(f"{kind.__name__} needs the {what} {' and '.join(missing)}, as in :{missing[0]}=…")
     hints = _hints(kind)
     values = {name: _value(name, hints.get(name, str), text) for name, text in options.items()}
     try:

@@ -143,7 +143,7 @@ async def says_what_is_none_of_it(scope: Scope, receive: Receive, send: Send) ->
     ],
 )
 def test_an_application_without_one_is_served(app: Any, said: str, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"), serving(Asgi(app)) as server:
+    with caplog.at_level("DEBUG", "reactor"), serving(Asgi(app)) as server:
         assert ask(server).body == b"{}"
     assert said in caplog.text
 

@@ -273,7 +273,7 @@ def test_an_option_that_is_wrong_is_refused(options: dict[str, Any], reason: str
 
 
 def test_a_name_that_nobody_knows_is_told_at_the_start() -> None:
-    with pytest.raises(ValueError, match="cannot resolve the name"), proxy_to("http://no-such-host.invalid"):
+    with pytest.raises(RuntimeError, match="cannot resolve the name"), proxy_to("http://no-such-host.invalid"):
         pass
 
 
@@ -284,7 +284,7 @@ def test_it_is_named_on_the_command_line() -> None:
     assert (handler.host, handler.timeout_response) == ("replace", 300)
     with pytest.raises(PluginError, match="TLS towards"):
         load("proxy:to=https://a")
-    with pytest.raises(PluginError, match="Proxy needs to"):
+    with pytest.raises(PluginError, match="Proxy needs the option to, as in :to="):
         load("proxy")
 
 
