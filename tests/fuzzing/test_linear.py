@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from reactor import connection as connection_module
+from reactor import courier as courier_module
 from reactor.http1 import body as body_module
 from reactor.http1 import fields as fields_module
 from reactor.http1 import parser as parser_module
@@ -104,7 +104,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
             if hasattr(pattern, "fullmatch"):
                 monkeypatch.setattr(module, name, CountedPattern(pattern, work))
         monkeypatch.setattr(module, "bytes", Copy, raising=False)
-    monkeypatch.setattr(connection_module, "bytearray", Inbox, raising=False)
+    monkeypatch.setattr(courier_module, "bytearray", Inbox, raising=False)
     for kind in (CountedInbox, Data, Copy):
         monkeypatch.setattr(kind, "work", work, raising=False)
     return work

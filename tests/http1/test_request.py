@@ -191,3 +191,20 @@ def test_trailers_that_come_later_are_seen_below_as_well() -> None:
     assert outer.trailers is innermost.trailers is None
     outer.trailers = Headers([(b"X", b"y")])
     assert innermost.trailers is outer.trailers
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        (("192.0.2.1", 50212), ("192.0.2.1", "50212")),
+        (("::ffff:192.0.2.1", 50212, 0, 0), ("192.0.2.1", "50212")),
+        (("2001:db8::1", 50212, 0, 0), ("2001:db8::1", "50212")),
+        ("/run/x.sock", ("", "")),
+    ],
+)
+def test_who_the_client_is(address: object, client: tuple[str, str]) -> None:
+    origin = Origin(address)
+    assert origin.client == client
+    assert origin.client is origin.client  # made once
+    with pytest.raises(AttributeError, match="colour"):
+        _ = origin.colour
