@@ -191,12 +191,11 @@ class Pool:
     def _work(self) -> None:
         """The next job, if no other thread has it; while this one is at it, another is on its way to the one behind."""
         me = threading.get_ident()
-        self._at_work.add(me)
         try:
             job = self.waiting.popitem(last=False)[1]
         except KeyError:
-            self._at_work.discard(me)
             return
+        self._at_work.add(me)
         if self.waiting and not self._is_called:
             self._call()
         try:

@@ -60,8 +60,9 @@ class ThreadedCall(Call):
         else:
             if self._stream is not None:
                 self._stream.end()
+        finally:
+            watch.end()
         self.drop()
-        watch.end()
 
     def drop(self) -> None:
         """It is over, or will never begin."""
