@@ -15,6 +15,7 @@ The map, lowest layer first; a file imports only from those above it here, and `
     outlet         lines to whoever reads a log, without waiting
     terminal       colours or none, log records as lines
     access_log     a line per answer
+    parking        idle connections, without the objects they are made of
     service        what the connections of a server share
     dial           other servers: where they are, sockets on their way there
     asking         what passes between a connection to another server and whoever asks

@@ -155,6 +155,10 @@ class Connection(Courier):
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
+        if state is IDLE and former is NEW and self._served == 1:  # it may well stay its only request
+            self.deadline = self._due(state)
+            if self.park():
+                return
         if state is LINGER and former is NEW:
             self._service.reactor.call_soon(self._look_again)
         elif not self._watch(state, former):
@@ -243,10 +247,29 @@ class Connection(Courier):
         """Whether it has been served and nothing is going on: it may be retired where others need its place."""
         return self.state is IDLE and self._served > 0 and not self._is_put_off
 
+    # In the parking.
+
+    def park(self) -> bool:
+        """Leave nothing but what the parking keeps. False: it stays as it is."""
+        parking = self._service.parking
+        if parking is None or not self.is_spare or self._service.is_draining:
+            return False
+        if not parking.take(self.fileno(), self.deadline):
+            return False
+        self._end(self._transport.detach)
+        return True
+
+    def unpark(self, deadline: float) -> None:
+        """Be again what was parked. OSError: the selector takes no more."""
+        self._served = 2  # how many there were is known to nobody, and where it matters nobody is parked
+        self._settle()
+        self.deadline = deadline
+
     def retire(self) -> None:
         """Leave now if nothing is going on, and else, where the server stops, when that is done."""
         if self.state is IDLE:
             served = self._served
+            self._is_put_off = False  # for nothing any more: all that was here is answered
             self._on_readable(READ)
             if self.state is IDLE and self._served == served:
                 self.close()
@@ -290,7 +313,7 @@ class Connection(Courier):
         """End it with a reset, so that the peer cannot take what it has for a whole answer."""
         self._end(self._transport.abort)
 
-    def _end(self, shut: Callable[[], None]) -> None:
+    def _end(self, shut: Callable[[], object]) -> None:
         if self.state is CLOSED:
             return
         self.state = CLOSED
@@ -311,4 +334,3 @@ class Connection(Courier):
         if link is not None:
             self._quietly(link.cut)
         self._service.forget(self)
-

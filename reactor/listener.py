@@ -2,7 +2,7 @@
 
 Law: a listener that cannot accept is not watched; the kernel queues meanwhile. Where all places are taken, the
 connections that have been idle for longest make room. Else room comes back with a closed connection, and is looked for
-with every tick.
+with every tick. Those that were parked come back through `revive`.
 """
 
 import errno
@@ -80,7 +80,7 @@ class Listener:
         self.endpoint.close()
 
     def _has_room(self) -> bool:
-        return not self._limit or len(self._service.connections) < self._limit
+        return not self._limit or self._service.count < self._limit
 
     def _on_readable(self, _ready: int) -> None:
         self._accept(BURST, is_limited=True)
@@ -155,3 +155,22 @@ class Listener:
             log.error("cannot accept on %s: %s; trying again every second", self.endpoint.url, error.strerror)
         self.is_exhausted = True
         self._service.reactor.keeps_time = True  # the tick resumes us
+
+
+def revive(service: Service, fd: int, deadline: float) -> Connection | None:
+    """The connection that was parked as `fd`; None: its peer has reset it, or the selector takes no more."""
+    transport = Transport.from_descriptor(fd)
+    try:
+        origin = Origin(transport.peer())
+    except OSError:
+        transport.close()
+        service.tell_room()
+        return None
+    connection = Connection(service, transport, origin)
+    try:
+        connection.unpark(deadline)
+    except OSError as error:
+        log.error("cannot watch %s: %s; closing it", origin.peer, error.strerror)
+        connection.close()
+        return None
+    return connection

@@ -6,17 +6,19 @@ whatever way the server ends.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from . import parking
 from .access_log import AccessLog
 from .address import Address, AddressError, Endpoint, open_address, parse_address
 from .coroutines import AnyHandler, as_handler, check_handler
 from .datagram import DatagramEndpoint
-from .listener import Listener
+from .listener import Listener, revive
 from .loop import Reactor
+from .parking import Parking
 from .service import Service
 from .settings import Settings
 from .signals import catch_signals
@@ -149,7 +151,7 @@ class Server:
             else:
                 self._host.run(partial(self._host.serve, self.drain, self.abort))
         except KeyboardInterrupt:
-            log.warning("interrupted; %s reset", connections(self.service.connections))
+            log.warning("interrupted; %s reset", connections(self.service.count))
             self.abort()
         finally:
             self.close()
@@ -202,6 +204,7 @@ class Server:
             listener.finish()
         for endpoint in self._datagrams:
             endpoint.close()
+        self.service.clear_parking()
         for connection in list(self.service.connections):
             self.service.retire(connection)
         timeout = self.settings.timeout_graceful_shutdown
@@ -212,6 +215,7 @@ class Server:
     def abort(self) -> None:
         """Stop at once, whatever is under way."""
         self._drain_until = -inf
+        self.service.clear_parking()
         for connection in list(self.service.connections):
             connection.abort()
         self.reactor.stop()
@@ -235,8 +239,12 @@ class Server:
 
     def _cut(self) -> None:
         """Close all that is open to clients, whatever is under way."""
+        self.service.clear_parking()
         for connection in list(self.service.connections):
             connection.abort()
+        if self.service.parking is not None:
+            self.service.parking.close()
+            self.service.parking = None
         closing: list[Listener | DatagramEndpoint | Endpoint] = [*self._listeners, *self._datagrams, *self.endpoints]
         for each in closing:
             each.close()
@@ -247,6 +255,9 @@ class Server:
                 self._datagrams.append(DatagramEndpoint(endpoint, self.reactor, self._handler))  # type: ignore[arg-type]  # checked in open()
             else:
                 self._listeners.append(Listener(endpoint, self.service))
+        settings = self.settings  # nobody is parked of whom there is something to remember
+        if parking.IS_POSSIBLE and not settings.limit_per_client and not settings.limit_requests_per_connection:
+            self.service.parking = Parking(self.reactor, partial(revive, self.service))
         self.service.on_room = self._on_room
         self.reactor.on_tick = self._on_tick
         resuming: list[Listener | DatagramEndpoint] = [*self._listeners, *self._datagrams]
@@ -263,14 +274,14 @@ class Server:
         for listener in self._listeners:
             listener.resume()
         if self._drain_until <= self.reactor.now and self._has_drained:
-            if self.service.connections:
-                log.warning("%s not done in time; reset", connections(self.service.connections))
+            if self.service.count:
+                log.warning("%s not done in time; reset", connections(self.service.count))
             self.abort()
         access_log = self.service.access_log
         if access_log is not None:
             access_log.write()  # what nobody took when it was new
         self.reactor.keeps_time = (
-            bool(self.service.connections)
+            self.service.count > 0
             or any(each.is_exhausted for each in self._listeners)
             or (access_log is not None and access_log.is_behind)
         )
@@ -278,7 +289,7 @@ class Server:
     def _on_room(self) -> None:
         """A connection has gone, or the draining has begun."""
         if self.service.is_draining:
-            if self._has_drained and not self.service.connections:
+            if self._has_drained and not self.service.count:
                 self.reactor.stop()
             return
         self._listeners = self._listeners[1:] + self._listeners[:1]  # in turns: who is watched first is called first
@@ -291,9 +302,9 @@ class Server:
         return catch_signals(self.reactor, self.drain, lambda: self.service.is_draining)
 
 
-def connections(some: Collection[object]) -> str:
+def connections(count: int) -> str:
     """How many: "1 connection", "2 connections"."""
-    return f"{len(some)} connection{'s' * (len(some) != 1)}"
+    return f"{count} connection{'s' * (count != 1)}"
 
 
 async def serve(handler: AnyHandler, bind: str | Sequence[str | Address] = "127.0.0.1:8000", **options: Any) -> None:

@@ -17,11 +17,14 @@ from .exchange import is_sink
 from .http1.dates import http_date
 from .http1.request import HeadLimits, Origin, Request
 from .loop import Reactor
+from .parking import Parking
 from .settings import Settings
 
 log = logging.getLogger("reactor")
 
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
+REST = 2.0  # seconds for which a connection has been idle when it is parked
+PARKED = 500  # connections in one tick: 3 ms
 
 
 class Timed(Protocol):
@@ -39,6 +42,7 @@ class Member(Timed, Protocol):
 
     @property
     def is_spare(self) -> bool: ...
+    def park(self) -> bool: ...
     def retire(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -48,7 +52,8 @@ class Service:
     (both, for a request without a body), `takes_connect` (whether CONNECT is for it), `screens` (whether there is
     something to ask before the handler), `limits` (of a head), `stamp` (the server's own field lines, made once a
     second), `keep_alive` (seconds that an idle connection may last), `access_log` (or None), `connections` (the
-    open ones), `outward` (those that we opened, to other servers: their deadlines are kept, and nothing else),
+    open ones that are not parked), `parking` (where the others are; None: nobody is parked), `outward` (those that we
+    opened, to other servers: their deadlines are kept, and nothing else),
     `working` (answers being computed elsewhere), `clients` (connections by address, where limit_per_client is set),
     `allowance` (requests after which a connection is closed; inf: none, 0: the server is draining), `on_room` (called
     when a connection has gone).
@@ -80,6 +85,7 @@ class Service:
         self.access_log = access_log
         self.keep_alive = settings.timeout_keep_alive or inf
         self.connections: set[Member] = set()
+        self.parking: Parking[Member] | None = None
         self.outward: set[Timed] = set()
         self.clients: dict[str, int] = {}
         self.working = 0
@@ -115,6 +121,16 @@ class Service:
         limit = self.settings.limit_per_client
         return limit > 0 and isinstance(origin.address, tuple) and self.clients.get(origin.address[0], 0) >= limit
 
+    @property
+    def count(self) -> int:
+        """The open connections."""
+        return len(self.connections) + (0 if self.parking is None else len(self.parking))
+
+    def clear_parking(self, now: float = inf) -> None:
+        """Close those whose time in it is over by `now`; who has spoken is among the connections again."""
+        if self.parking is not None and self.parking.expire(now):
+            self.tell_room()
+
     def admit(self, connection: Member) -> None:
         self.connections.add(connection)
         self.reactor.keeps_time = True
@@ -130,14 +146,22 @@ class Service:
             left = self.clients.pop(address[0], 0) - 1
             if left > 0:
                 self.clients[address[0]] = left
+        self.tell_room()
+
+    def tell_room(self) -> None:
+        """There is one connection less."""
         if self.on_room is not None:
             self.on_room()
 
     def make_room(self) -> None:
         """Retire some of the connections that have been idle for longest, if any are: `on_room` is called then."""
         spare = [each for each in self.connections if each.is_spare]
+        parking = self.parking
         # nginx's numbers: so many that they need not be looked for again with the next client, and no more.
-        for connection in nsmallest(min(len(spare) // 8, 32) or 1, spare, key=attrgetter("deadline")):
+        count = min((len(spare) + (0 if parking is None else len(parking))) // 8, 32) or 1
+        if parking is not None:
+            spare += parking.next(count)
+        for connection in nsmallest(count, spare, key=attrgetter("deadline")):
             self.retire(connection)
 
     def retire(self, connection: Member) -> None:
@@ -149,16 +173,29 @@ class Service:
             connection.close()
 
     def sweep(self) -> None:
-        """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left."""
+        """Expire the connections whose deadline has passed: 0.2 ms for 10,000 that have time left. Park who rests."""
         now = self.reactor.now
-        expired: list[Timed] = [each for each in self.connections if each.deadline <= now]
+        rested = now + self.keep_alive - REST if REST < self.keep_alive < inf else now
+        nearest = [each for each in self.connections if each.deadline <= rested]
+        expired: list[Timed] = [each for each in nearest if each.deadline <= now]
         expired += [each for each in self.outward if each.deadline <= now]
-        for connection in expired:
+        if self.parking is not None:
+            self._park([each for each in nearest if each.deadline > now])
+        self.clear_parking(now)
+        for timed in expired:
             try:
-                connection.expire()
+                timed.expire()
             except Exception:  # our bug: it costs this connection, and not the others' deadlines
-                log.exception("internal error at the deadline of %s; closing it", connection.origin.peer)
-                connection.close()
+                log.exception("internal error at the deadline of %s; closing it", timed.origin.peer)
+                timed.close()
+
+    def _park(self, rested: list[Member]) -> None:
+        """Park those of them who can be, as many as there is time for."""
+        left = PARKED
+        for connection in rested:
+            left -= connection.park()
+            if not left:
+                break
 
 
 def _asked_twice(on_head: Callable[[Request], Any], handler: Callable[[Request], Any]) -> Callable[[Request], Any]:

@@ -35,6 +35,14 @@ def read_piece(file: BinaryIO, offset: int, count: int) -> bytes:
         raise FileError(str(error)) from error
 
 
+def close_descriptor(fd: int) -> None:
+    """Close what was detached from a transport."""
+    try:
+        socket.close(fd)
+    except OSError:
+        pass  # it is gone all the same (close(2))
+
+
 class Transport:
     """A connected stream socket, non-blocking.
 
@@ -87,6 +95,19 @@ class Transport:
         poll = select.poll()
         poll.register(self._socket, 0)  # for nothing: errors and hang-ups are told all the same
         return bool(poll.poll(0))
+
+    @classmethod
+    def from_descriptor(cls, fd: int) -> "Transport":
+        """Of what was detached."""
+        return cls(socket.socket(-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0, fd))  # -1: as it is
+
+    def detach(self) -> int:
+        """The descriptor, which whoever takes it closes."""
+        return self._socket.detach()
+
+    def peer(self) -> object:
+        """The other end's address, as `accept` gave it. OSError: it is there no more."""
+        return self._socket.getpeername()
 
     def close(self) -> None:
         try:

@@ -2,9 +2,14 @@
 
 import os
 import shutil
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+
+from .turning import Serve, Turning
 
 
 def need(tool: str) -> str:
@@ -20,3 +25,17 @@ def absent(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}, and in CI nothing may be skipped for that")
     pytest.skip(reason)
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts servers that turn when told, with `settings`."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Turning:
+            turning = Turning(tmp_path / "s", monkeypatch, **settings)
+            stack.callback(turning.server.close)
+            stack.enter_context(turning.clients)
+            return turning
+
+        yield start

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from reactor.connection import Connection
+from reactor.dialogue import PIPELINE
 from reactor.http1.request import Origin
 from reactor.http1.response import Response
+from reactor.loop import READ
 from reactor.memory import MemoryTransport
 
 from .simulated import CLOSE, HELLO, World, answer, arriving, blocked, get, head, post
@@ -278,6 +280,19 @@ def test_a_request_that_crossed_with_the_stop_is_answered() -> None:
     world.connection.retire()
     world.run()
     assert b"\r\nConnection: close\r\n" in world.sent
+    assert world.state == "LINGER"
+
+
+def test_one_that_crossed_with_the_stop_while_others_had_their_turn_is_answered_too() -> None:
+    world = World()
+    world.transport.feed(HELLO * PIPELINE)
+    world.reactor.watched[world.transport.fileno()][1](READ)
+    assert (world.state, world.connection._is_put_off) == ("IDLE", True)
+    world.transport.feed(HELLO)
+    world.service.drain()
+    world.connection.retire()
+    world.run()
+    assert world.statuses == [200] * (PIPELINE + 1)
     assert world.state == "LINGER"
 
 

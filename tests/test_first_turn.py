@@ -1,14 +1,7 @@
 """A connection's first look, over real sockets, a turn at a time: what is asked of the selector, and who is let in."""
 
-import errno
-import os
 import select
-import selectors
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,102 +10,10 @@ from reactor.connection import Connection
 from reactor.dialogue import PIPELINE
 from reactor.http1.request import Request
 from reactor.listener import BURST
-from reactor.loop import Reactor
-from reactor.server import Server
-from reactor.settings import Settings
 
 from .simulated import CLOSE, HELLO, TOY, get, post
+from .turning import Serve
 from .wire import read_all, read_response
-from .zoo import Zoo
-
-
-class Counting(selectors.DefaultSelector):
-    """Attributes: `changes` (what was asked of the selector), `is_full` (it takes no more connections)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.changes: list[str] = []
-        self.is_full = False
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        self.changes.append("register")
-        if self.is_full and isinstance(fileobj, Connection):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().register(fileobj, events, data)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        self.changes.append("modify")
-        return super().modify(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        self.changes.append("unregister")
-        return super().unregister(fileobj)
-
-
-class Busy(Zoo):
-    """Attribute `meanwhile`: what happens, once, at the end of the turn in which a request is answered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.meanwhile: list[Callable[[], None]] = []
-
-    def startup(self, server: Server) -> None:
-        self._reactor = server.reactor
-
-    def __call__(self, request: Request) -> Answer:
-        while self.meanwhile:
-            self._reactor.call_soon(self.meanwhile.pop(0))
-        return super().__call__(request)
-
-
-class Turning:
-    """A server that listens on a Unix socket, whose kernel hands over at once whatever is sent, and turns when told."""
-
-    def __init__(self, path: Path, patch: pytest.MonkeyPatch, **settings: Any) -> None:
-        self.selector = Counting()
-        patch.setattr("reactor.server.Reactor", lambda: Reactor(self.selector, lambda: 1000.0))
-        self.zoo = Busy()
-        self._path = str(path)
-        self.server = Server(self.zoo, f"unix:{path}", Settings(**settings))
-        self.server.open()
-        self.server._listen()
-        self.listener = self.server._listeners[0]
-        self.turn()  # the first one ticks, and no other
-        self.selector.changes.clear()
-        self.clients = ExitStack()
-
-    def client(self, *data: bytes) -> socket.socket:
-        """One that has connected and said `data`."""
-        sock = self.clients.enter_context(socket.socket(socket.AF_UNIX))
-        sock.settimeout(5)
-        sock.connect(self._path)
-        sock.sendall(b"".join(data))
-        return sock
-
-    def turn(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.server.reactor.call_soon(lambda: None)  # so that it does not sleep
-            self.server.reactor.turn()
-
-    @property
-    def connections(self) -> int:
-        return len(self.server.service.connections)
-
-
-@pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turning]]:
-    with ExitStack() as stack:
-
-        def start(**settings: Any) -> Turning:
-            turning = Turning(tmp_path / "s", monkeypatch, **settings)
-            stack.callback(turning.server.close)
-            stack.enter_context(turning.clients)
-            return turning
-
-        yield start
-
-
-Serve = Callable[..., Turning]
 
 
 def test_a_request_for_each_connection_asks_nothing_of_the_selector(serve: Serve) -> None:
@@ -132,10 +33,10 @@ def test_a_request_for_each_connection_asks_nothing_of_the_selector(serve: Serve
 
 def test_who_stays_is_watched_once(serve: Serve) -> None:
     turning = serve()
-    kept, last = turning.client(HELLO), turning.client(CLOSE)
+    kept, last = turning.client(HELLO * 2), turning.client(CLOSE)
     turning.turn()
     assert turning.selector.changes == ["register"] * 2
-    assert read_response(kept).status == read_response(last).status == 200
+    assert read_response(kept).status == read_response(kept).status == read_response(last).status == 200
     kept.sendall(HELLO)
     last.close()
     turning.turn()
@@ -148,7 +49,7 @@ def test_who_stays_is_watched_once(serve: Serve) -> None:
     [
         (b"", b"", []),
         (HELLO[:9], b"", []),
-        (HELLO, b"HTTP/1.1 200 OK", []),
+        (HELLO * 2, b"HTTP/1.1 200 OK", []),
         (HELLO * (PIPELINE + 1), b"HTTP/1.1 200 OK", []),
         (get("/big") * 20, b"HTTP/1.1 200 OK", []),
         (get("/later"), b"", ["abandoned"]),

@@ -206,6 +206,9 @@ def wait_for(later: Later) -> None:
 
 def test_a_listener_that_cannot_be_watched_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda request: Response(200, "here"), "127.0.0.1:0") as server:
+        with closing(connect(port_of(server))) as client:  # it listens by now
+            client.sendall(get("/"))
+            assert read_response(client).body == b"here"
         [listener] = server._listeners
         watch = server.reactor.watch
         failures: list[int] = []
@@ -563,13 +566,17 @@ def test_a_selector_that_fails_to_change_and_forgets_costs_one_connection(monkey
     world.assert_released()
 
 
-def test_a_fault_in_making_room_costs_one_connection(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_in_making_room_costs_one_connection(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reactor.parking.IS_POSSIBLE", False)  # it is to be found among the connections
+
     def fails() -> None:
         raise RuntimeError("as asked")
 
     with serving_one_at_a_time() as (server, first):
         [connection] = server.service.connections
-        server.service.connections = {Failing(connection, fails)}
+        server.service.connections = {Failing(connection, fails)}  # type: ignore[arg-type]  # as much of one as is asked for
         with closing(connect(port_of(server))) as second:
             second.sendall(get("/"))
             assert read_response(second).body == b"here"

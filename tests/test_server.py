@@ -76,7 +76,7 @@ def test_a_handler_may_stop_its_server() -> None:
 
 
 def test_how_many_connections() -> None:
-    assert [connections(range(count)) for count in range(3)] == ["0 connections", "1 connection", "2 connections"]
+    assert [connections(count) for count in range(3)] == ["0 connections", "1 connection", "2 connections"]
 
 
 def test_an_ipv4_client_of_a_dual_stack_socket_is_shown_as_one() -> None:

@@ -133,7 +133,7 @@ class _Foreground(Server):
 
     def _drain(self) -> None:
         super()._drain()
-        left = self.service.connections
+        left = self.service.count
         if left:
             self.say(f"draining {connections(left)}…{' Ctrl-C again stops at once' * _is_watched()}")
 

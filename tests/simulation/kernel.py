@@ -79,7 +79,7 @@ class Kernel:
         self.random = random
         self.weather = weather
         self.moved = 0
-        self.descriptors: dict[int, Stream | Listening | WakerEnd] = {}
+        self.descriptors: dict[int, Stream | Listening | WakerEnd | Epoll] = {}
         self.limit = 1 << 30
         self.trace = trace
         self.on_turn: Action = lambda: None
@@ -142,7 +142,7 @@ class Kernel:
 
     # Descriptors.
 
-    def open(self, file: "Stream | Listening | WakerEnd") -> int:
+    def open(self, file: "Stream | Listening | WakerEnd | Epoll") -> int:
         """The lowest number that is free, as POSIX has it."""
         fd = 3
         while fd in self.descriptors:
@@ -153,6 +153,20 @@ class Kernel:
     def socketpair(self) -> "tuple[WakerEnd, WakerEnd]":
         reader = WakerEnd(self, None)
         return reader, WakerEnd(self, reader)
+
+    def socket(self, family: int, kind: int, _protocol: int, fd: int) -> "Stream":
+        """A socket for a descriptor that another was detached from."""
+        assert (family, kind) == (-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        stream = self.descriptors[fd]
+        assert isinstance(stream, Stream)
+        stream.attach(fd)
+        return stream
+
+    def close(self, fd: int) -> None:
+        stream = self.descriptors[fd]
+        assert isinstance(stream, Stream)
+        stream.attach(fd)
+        stream.close()
 
     def sendfile(self, out: int, file: int, offset: int, count: int) -> int:
         data = os.pread(file, count, offset)
@@ -215,6 +229,9 @@ class Kernel:
         controls = SimpleNamespace(ioctl=self.ioctl)
         system = SimpleNamespace(sendfile=self.sendfile)
         polls = SimpleNamespace(poll=lambda: Poll(self))
+        epolls = SimpleNamespace(epoll=lambda: Epoll(self), EPOLLIN=READ)
+        names = ("SOCK_STREAM", "SOCK_NONBLOCK", "SHUT_WR", "SOL_SOCKET", "SO_LINGER")
+        again = SimpleNamespace(socket=self.socket, close=self.close, **{name: getattr(socket, name) for name in names})
         identity = SimpleNamespace(get_ident=self.get_ident)
         not_main = SimpleNamespace(current_thread=self.get_ident, main_thread=lambda: None)  # signals are not ours
         with (
@@ -223,6 +240,8 @@ class Kernel:
             mock.patch("reactor.transport.os", system),
             mock.patch("reactor.transport.fcntl", controls),
             mock.patch("reactor.transport.select", polls),
+            mock.patch("reactor.transport.socket", again),
+            mock.patch("reactor.parking.select", epolls),
             mock.patch("reactor.server.threading", not_main),
             mock.patch("reactor.server.Reactor", self._make_reactor),
             mock.patch("reactor.courier.monotonic", self.clock),
@@ -246,8 +265,8 @@ class Selector:
         if fd in self.registered:
             raise KeyError(f"{fd} is registered already")
         file = self._kernel.descriptors[fd]
-        # Without its waker there would be no server to test.
-        if not isinstance(file, WakerEnd) and self._kernel.chance(self._kernel.weather.unwatched):
+        # Without its waker and its parking there would be no server to test.
+        if not isinstance(file, WakerEnd | Epoll) and self._kernel.chance(self._kernel.weather.unwatched):
             self._kernel.starved_at = self._kernel.now
             if isinstance(file, Stream):
                 file.is_disturbed = True
@@ -277,6 +296,50 @@ class Selector:
 
     def close(self) -> None:
         self.registered.clear()
+
+
+class Epoll:
+    """select.epoll, as much of it as the parking uses, and as strict; a descriptor of its own."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._fd = kernel.open(self)
+        self.registered: set[int] = set()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ready(self) -> int:
+        return READ if self._ready() else 0
+
+    def register(self, fd: int, events: int) -> None:
+        assert events == READ
+        if fd in self.registered or not isinstance(self._kernel.descriptors.get(fd), Stream):
+            self._kernel.fail(f"{fd} is parked, and is no open connection, or is there already")
+        if self._kernel.chance(self._kernel.weather.unwatched):
+            raise OSError(errno.ENOSPC, "the epoll takes no more")
+        self.registered.add(fd)
+        self._kernel.moved += 1
+
+    def unregister(self, fd: int) -> None:
+        self.registered.remove(fd)
+        self._kernel.moved += 1
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        assert timeout == 0
+        found = self._ready()
+        if self.registered and self._kernel.chance(self._kernel.weather.spurious):
+            found = found or [self._kernel.random.choice(sorted(self.registered))]
+        self._kernel.random.shuffle(found)
+        return [(fd, READ) for fd in found[:most]]
+
+    def close(self) -> None:
+        if self.registered:
+            self._kernel.fail(f"{self.registered} are parked, and nobody will ever look at them")
+        del self._kernel.descriptors[self._fd]
+
+    def _ready(self) -> list[int]:
+        return [fd for fd in sorted(self.registered) if self._kernel._ready(fd) & READ]
 
 
 class Poll:
@@ -382,7 +445,7 @@ class Listening:
             raise OSError(number, errno.errorcode[number])
         peer, (stream, address) = self._queue.popleft()
         kernel.moved += 1
-        stream.accept()
+        stream.accept(address)
         peer.on_accept(stream)
         return stream, address
 
@@ -446,8 +509,24 @@ class Stream:
 
     # The server's.
 
-    def accept(self) -> None:
+    def accept(self, address: Any) -> None:
         self._fd = self._kernel.open(self)
+        self._address = address
+
+    def detach(self) -> int:
+        fd, self._fd = self._fd, -1
+        return fd
+
+    def attach(self, fd: int) -> None:
+        if self._fd >= 0:
+            self._kernel.fail(f"{fd} is parked, and somebody has it still")
+        self._fd = fd
+
+    def getpeername(self) -> Any:
+        self._enter("getpeername")
+        if self.is_dead:
+            raise OSError(errno.ENOTCONN, "ENOTCONN")
+        return self._address
 
     def setblocking(self, _flag: bool) -> None: ...
 

@@ -335,8 +335,8 @@ MUTATIONS = [
     Mutation(
         "one more than the limit",
         "listener.py",
-        "len(self._service.connections) < self._limit",
-        "len(self._service.connections) <= self._limit",
+        "self._service.count < self._limit",
+        "self._service.count <= self._limit",
     ),
     Mutation(
         "bytes of a body that were left for another turn are forgotten",
@@ -428,17 +428,72 @@ MUTATIONS = [
         "break",
     ),
     Mutation("a stop waits for idle connections", "server.py", "self.service.retire(connection)", "pass"),
+    # Parking.
+    Mutation(
+        "who is parked has no deadline",
+        "parking.py",
+        "{fd for fd, deadline in self._deadlines.items() if deadline <= now}",
+        "set()",
+    ),
+    Mutation(
+        "to come back buys time",
+        "connection.py",
+        "        self._settle()\n        self.deadline = deadline\n",
+        "        self._settle()\n",
+    ),
+    Mutation(
+        "who comes back is watched by both",
+        "parking.py",
+        "        self._epoll.unregister(fd)\n        return",
+        "        return",
+    ),
+    Mutation(
+        "who is reset in the parking keeps its descriptor",
+        "listener.py",
+        "        transport.close()\n        service.tell_room()",
+        "        service.tell_room()",
+    ),
+    Mutation(
+        "who is parked takes no place",
+        "service.py",
+        "return len(self.connections) + (0 if self.parking is None else len(self.parking))",
+        "return len(self.connections)",
+    ),
+    Mutation(
+        "who is parked makes no room", "service.py", "            spare += parking.next(count)", "            pass"
+    ),
+    Mutation(
+        "a stop forgets who is parked",
+        "server.py",
+        "            endpoint.close()\n        self.service.clear_parking()\n",
+        "            endpoint.close()\n",
+    ),
+    Mutation(
+        "who is busy is parked", "connection.py", "if parking is None or not self.is_spare or", "if parking is None or"
+    ),
+    Mutation(
+        "the descriptor is closed in the parking",
+        "connection.py",
+        "self._end(self._transport.detach)",
+        "self._end(self._transport.close)",
+    ),
+    Mutation(
+        "a stop resets whose share of the turn was used up",
+        "connection.py",
+        "            self._is_put_off = False  # for nothing",
+        "            # for nothing",
+    ),
     Mutation(
         "a stop does not wait for answers",
         "server.py",
-        "if self._has_drained and not self.service.connections:",
+        "if self._has_drained and not self.service.count:",
         "if self._has_drained:",
     ),
     Mutation(
         "a stop ends with a connection that closed before it began",
         "server.py",
-        "if self._has_drained and not self.service.connections:",
-        "if not self.service.connections:",
+        "if self._has_drained and not self.service.count:",
+        "if not self.service.count:",
     ),
 ]
 

@@ -85,6 +85,8 @@ class World:
                 mock.patch("reactor.dialogue.STEPS", self._random.choice((1, 30, 1500))),
                 mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16))),
                 mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
+                mock.patch("reactor.parking.BURST", self._random.choice((1, 64))),
+                mock.patch("reactor.service.PARKED", self._random.choice((1, 500))),
                 mock.patch("reactor.courier.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
@@ -130,9 +132,13 @@ class World:
             client.drained_at = self.kernel.now
         self.server.stop()
 
+    def _open_connections(self) -> int:
+        service = self.server.service
+        return len(service.connections) + (0 if service.parking is None else len(service.parking))
+
     def _is_crowded(self) -> bool:
         limit, kernel = self.settings.limit_connections, self.kernel
-        is_full = 0 < limit <= len(self.server.service.connections)
+        is_full = 0 < limit <= self._open_connections()
         return is_full or len(kernel.descriptors) >= kernel.limit or kernel.starved_at == kernel.now
 
     def _on_dispatch(self, when: str, token: str) -> None:
@@ -174,14 +180,15 @@ class World:
             if len(connection._inbox) > 2 * (HIGH_WATER + RECV_SIZE) or connection._outbox.size > OWED_LIMIT:
                 kernel.fail(f"it holds {len(connection._inbox)} + {connection._outbox.size} bytes")
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
-        if len(registered) != 1 + watched + listening:
+        parked = self._check_parking()
+        if len(registered) != 1 + watched + listening + (service.parking is not None):
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
         left = sum(len(connection._inbox) for connection in service.connections if isinstance(connection, Numbered))
         kernel.moved += left != self._left
         self._left = left
         limit = self.settings.limit_connections
-        if 0 < limit < len(service.connections) and not service.is_draining:
-            kernel.fail(f"{len(service.connections)} connections, and the limit is {limit}")
+        if 0 < limit < self._open_connections() and not service.is_draining:
+            kernel.fail(f"{self._open_connections()} connections, and the limit is {limit}")
         hosts = Counter(connection.origin.address[0] for connection in service.connections if connection.origin.address)  # type: ignore[index]  # (host, port)
         limit = self.settings.limit_per_client
         if limit and hosts and max(hosts.values()) > limit and not service.is_draining:
@@ -190,13 +197,28 @@ class World:
             kernel.fail(f"{self.application.working()} answers are being worked on, and the limit is less")
         # A place that becomes free is taken at once; one that has to be made, with the next tick at the latest.
         is_room = not self._is_crowded()
-        is_spare = is_room or any(each.is_spare for each in service.connections)
+        is_spare = is_room or parked > 0 or any(each.is_spare for each in service.connections)
         self._room_since = min(self._room_since, now) if is_room else inf
         self._spare_since = min(self._spare_since, now) if is_spare else inf
         for client in self.clients.values():
             client.check(client.stream in writing)
             client.check_queue(self._room_since, AT_ONCE)
             client.check_queue(self._spare_since, SLACK)
+
+    def _check_parking(self) -> int:
+        """Who is parked is nobody else's, and not for longer than it may be; how many there are."""
+        kernel, service = self.kernel, self.server.service
+        if service.parking is None:
+            return 0
+        deadlines = service.parking._deadlines
+        if set(deadlines) != service.parking._epoll.registered:  # type: ignore[attr-defined]  # it is ours
+            kernel.fail(f"{deadlines} are parked, and others are watched")
+        if not deadlines.keys().isdisjoint(connection.fileno() for connection in service.connections):  # type: ignore[attr-defined]  # they are connections
+            kernel.fail("somebody is parked, and served as well")
+        for fd, deadline in deadlines.items():
+            if deadline + TICK < kernel.now:
+                kernel.fail(f"{fd} is parked, and outlives its deadline by {kernel.now - deadline} s")
+        return len(deadlines)
 
     def _after(self) -> None:
         """The server has stopped: nothing is left of anything."""

@@ -1,0 +1,403 @@
+"""Parked connections, over real sockets, a turn at a time: who is parked, who comes back, and how it ends."""
+
+import errno
+import gc
+import os
+import socket
+import tracemalloc
+import weakref
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from reactor import Request, Response, Server
+from reactor import parking as parking_module
+from reactor.connection import Connection
+from reactor.parking import BURST
+from reactor.service import PARKED
+
+from .simulated import CLOSE, HELLO, TOY, get, post
+from .turning import Serve, Turning
+from .wire import connect, read_all, read_response
+
+
+def parked(turning: Turning) -> socket.socket:
+    """A client that has been served once, and is parked."""
+    client = turning.client(HELLO)
+    turning.turn()
+    assert read_response(client).status == 200
+    assert turning.parked == 1
+    return client
+
+
+# Who is parked.
+
+
+def test_who_was_served_and_waits_is_parked_and_asks_nothing_of_the_selector(serve: Serve) -> None:
+    turning = serve()
+    clients = [turning.client(HELLO) for _ in range(3)]
+    turning.turn()
+    assert (turning.connections, turning.parked) == (3, 3)
+    assert turning.selector.changes == []
+    assert [read_response(client).status for client in clients] == [200] * 3
+
+
+def test_nothing_is_left_of_its_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    turning = serve()
+    made: list[weakref.ref[Connection]] = []
+
+    class Referable(Connection):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, *arguments: Any) -> None:
+            made.append(weakref.ref(self))
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("reactor.listener.Connection", Referable)
+    parked(turning)
+    assert [each() for each in made] == [None]
+
+
+def test_one_weighs_a_hundred_bytes(serve: Serve) -> None:
+    turning = serve()
+    count = 400
+
+    def serve_some() -> list[socket.socket]:
+        clients = []
+        for _ in range(count):
+            clients.append(turning.client(HELLO))
+            turning.turn()
+        return clients
+
+    def weight() -> int:
+        gc.collect()
+        own = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/reactor/*")])
+        return sum(each.size for each in own.statistics("filename"))
+
+    first = serve_some()  # what is made once
+    tracemalloc.start()
+    try:
+        before = weight()
+        others = serve_some()
+        assert (turning.parked, len(first) + len(others)) == (2 * count, 2 * count)
+        assert 0 < (weight() - before) / count < 150
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        HELLO[:9],
+        HELLO + HELLO[:9],
+        HELLO * 2,
+        CLOSE,
+        get("/later"),
+        post("/sink", b"hello")[:-1],
+        TOY,
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_who_has_something_going_on_is_not(serve: Serve, said: bytes) -> None:
+    turning = serve()
+    turning.client(said)
+    turning.turn()
+    assert (turning.connections, turning.parked) == (1, 0)
+
+
+@pytest.mark.parametrize("settings", [{"limit_per_client": 9}, {"limit_requests_per_connection": 9}])
+def test_nobody_is_parked_of_whom_something_has_to_be_remembered(serve: Serve, settings: dict[str, int]) -> None:
+    turning = serve(**settings)
+    client = turning.client(HELLO)
+    turning.turn()
+    turning.at(60)
+    assert (turning.connections, turning.parked) == (1, 0)
+    client.sendall(HELLO)
+    turning.turn()
+    assert [read_response(client).status for _ in range(2)] == [200, 200]
+
+
+def test_without_epoll_nobody_is(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking_module, "IS_POSSIBLE", False)
+    turning = serve()
+    client = turning.client(HELLO)
+    turning.turn()
+    assert (turning.connections, turning.parked) == (1, 0)
+    client.sendall(HELLO)
+    turning.turn()
+    assert [read_response(client).status for _ in range(2)] == [200, 200]
+    turning.server.drain()
+    turning.turn()
+    assert turning.connections == 0
+
+
+def test_an_epoll_that_takes_no_more_leaves_it_where_it_is(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    turning = serve()
+
+    class Full:
+        def register(self, *_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(turning.server.service.parking, "_epoll", Full())
+        client = turning.client(HELLO)
+        turning.turn()
+    assert (turning.connections, turning.parked) == (1, 0)
+    client.sendall(HELLO)
+    turning.turn()
+    assert [read_response(client).status for _ in range(2)] == [200, 200]
+
+
+# Who comes back.
+
+
+def test_who_speaks_again_is_answered_and_then_kept(serve: Serve) -> None:
+    turning = serve()
+    client = parked(turning)
+    for _ in range(3):
+        client.sendall(HELLO)
+        turning.turn(2)
+        assert read_response(client).status == 200
+        assert (turning.connections, turning.parked) == (1, 0)
+    assert turning.selector.changes == ["register"]
+
+
+def test_who_rests_is_parked_again(serve: Serve) -> None:
+    turning = serve()
+    client = parked(turning)
+    client.sendall(HELLO)
+    turning.turn(2)
+    turning.at(1)
+    assert turning.parked == 0
+    turning.at(2)
+    assert turning.parked == 1
+    client.sendall(HELLO)
+    turning.turn(2)
+    assert [read_response(client).status for _ in range(2)] == [200, 200]
+
+
+def test_a_tick_parks_no_more_than_it_has_time_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.service.PARKED", 2)
+    assert PARKED > 2
+    turning = serve()
+    for _ in range(5):
+        turning.client(HELLO * 2)
+    turning.turn()
+    for second, count in ((2, 2), (3, 4), (4, 5)):
+        turning.at(second)
+        assert turning.parked == count
+
+
+@pytest.mark.parametrize("keep_alive", [0, 1])
+def test_who_rests_is_not_parked_where_nobody_knows_for_how_long_or_its_time_is_short(
+    serve: Serve, keep_alive: int
+) -> None:
+    turning = serve(timeout_keep_alive=keep_alive)
+    turning.client(HELLO * 2)
+    turning.turn()
+    turning.at(0.9)
+    assert (turning.connections, turning.parked) == (1, 0)
+    turning.at(1.9)
+    assert (turning.connections, turning.parked) == (1 - keep_alive, 0)
+
+
+def test_of_more_than_a_burst_all_are_answered(serve: Serve) -> None:
+    turning = serve()
+    clients = [turning.client(HELLO) for _ in range(2 * BURST)]
+    turning.turn(2)
+    assert turning.parked == len(clients)
+    for client in clients:
+        client.sendall(HELLO)
+    turning.turn()
+    assert turning.parked == BURST
+    turning.turn()
+    assert turning.parked == 0
+    turning.turn()
+    assert [read_response(client).status for client in clients * 2] == [200] * 4 * BURST
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "[::1]:0"])
+def test_it_comes_back_as_who_it_was(bind: str) -> None:
+    def who(request: Request) -> Response:
+        return Response(200, repr(request.origin.address))
+
+    with Server(who, bind) as server:
+        family, address = server.endpoints[0].sock.family, server.endpoints[0].sock.getsockname()
+        with socket.socket(family) as client:
+            client.settimeout(5)
+            client.connect(address)
+            for _ in range(3):
+                client.sendall(HELLO)
+                assert read_response(client).body.decode() == repr(client.getsockname())
+
+
+def test_what_it_sends_behind_its_time_in_the_parking_is_read_to_its_end(serve: Serve) -> None:
+    turning = serve()
+    client = parked(turning)
+    request = post("/echo", b"x" * 1000)
+    client.sendall(request[:50])
+    turning.turn()
+    assert turning.parked == 0
+    client.sendall(request[50:])
+    turning.turn()
+    assert read_response(client).status == 200
+
+
+# How it ends.
+
+
+def test_a_goodbye_ends_it(serve: Serve) -> None:
+    turning = serve()
+    parked(turning).close()
+    turning.turn(2)
+    assert turning.connections == 0
+
+
+def test_a_reset_ends_it() -> None:
+    with Server(lambda request: Response(200, "here"), "127.0.0.1:0") as server:
+        client = connect(server.endpoints[0].sock.getsockname()[1])
+        client.sendall(HELLO)
+        assert read_response(client).body == b"here"
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+        with closing(connect(server.endpoints[0].sock.getsockname()[1])) as other:  # behind it in the queue of events
+            other.sendall(CLOSE)
+            assert read_all(other).endswith(b"here")
+        assert server.service.count <= 1
+
+
+def test_its_time_is_not_longer_than_another_s(serve: Serve) -> None:
+    turning = serve(timeout_keep_alive=10)
+    client = parked(turning)
+    turning.at(9.9)
+    assert turning.parked == 1
+    turning.at(11)
+    assert turning.connections == 0
+    assert read_all(client) == b""
+
+
+def test_a_request_that_crosses_with_the_end_of_its_time_is_answered(serve: Serve) -> None:
+    turning = serve(timeout_keep_alive=10)
+    client = parked(turning)
+    turning.now += 11
+    turning.server.reactor.now = turning.now
+    client.sendall(HELLO)
+    turning.server.service.sweep()  # before the turn that would have heard it
+    turning.turn()
+    assert read_response(client).status == 200
+    assert (turning.connections, turning.parked) == (1, 0)
+
+
+def test_to_be_waked_for_nothing_buys_no_time(serve: Serve) -> None:
+    turning = serve(timeout_keep_alive=10)
+    parked(turning)
+    turning.at(5)
+    parking = turning.server.service.parking
+    assert parking is not None
+    assert len(parking.next(1)) == 1
+    turning.turn()
+    assert (turning.connections, turning.parked) == (1, 0)
+    turning.at(8)
+    assert turning.parked == 1
+    turning.at(11)
+    assert turning.connections == 0
+
+
+def test_at_the_limit_who_waits_for_longest_makes_room(serve: Serve) -> None:
+    turning = serve(limit_connections=2)
+    first, second = parked(turning), turning.client(HELLO)
+    turning.at(3)
+    assert turning.parked == 2
+    third = turning.client(HELLO)
+    turning.turn(2)
+    assert read_response(third).status == read_response(second).status == 200
+    assert read_all(first) == b""
+    assert turning.connections == 2
+
+
+def test_one_that_is_parked_and_one_that_is_not_make_room_in_their_order(serve: Serve) -> None:
+    turning = serve(limit_connections=2)
+    awake = turning.client(HELLO * 2)
+    turning.turn()
+    turning.at(1)
+    later = turning.client(HELLO)
+    turning.turn()
+    assert (turning.connections, turning.parked) == (2, 1)
+    third = turning.client(HELLO)
+    turning.turn(2)
+    assert read_response(third).status == read_response(later).status == 200
+    assert read_all(awake).count(b"200 OK") == 2
+    later.sendall(HELLO)
+    turning.turn()
+    assert read_response(later).status == 200
+
+
+@pytest.mark.parametrize("how", ["drain", "abort"])
+def test_a_stop_ends_those_that_are_parked(serve: Serve, how: str) -> None:
+    turning = serve()
+    clients = [turning.client(HELLO) for _ in range(3)]
+    turning.turn()
+    getattr(turning.server, how)()
+    turning.turn()
+    assert turning.connections == 0
+    assert not turning.server.reactor.is_running
+    for client in clients:
+        assert read_response(client).status == 200
+        assert client.recv(1) == b""
+
+
+def test_a_request_that_crosses_with_a_stop_is_answered(serve: Serve) -> None:
+    turning = serve()
+    client = parked(turning)
+    client.sendall(HELLO)
+    turning.server.drain()
+    turning.turn()
+    answer = read_response(client)
+    assert (answer.status, answer.field("Connection")) == (200, "close")
+
+
+def test_nobody_is_parked_while_the_server_stops(serve: Serve) -> None:
+    turning = serve()
+    client = turning.client(HELLO)
+    turning.zoo.meanwhile.append(lambda: None)
+    turning.server.service.drain()
+    turning.turn()
+    assert turning.parked == 0
+    assert read_response(client).field("Connection") == "close"
+
+
+def test_a_selector_that_takes_no_more_ends_who_comes_back(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    turning = serve()
+    client = parked(turning)
+    turning.selector.is_full = True
+    client.sendall(HELLO)
+    turning.turn()
+    assert turning.connections == 0
+    assert "cannot watch unix: No space left on device; closing it" in caplog.text
+    with pytest.raises(ConnectionResetError):
+        read_all(client)
+
+
+def test_a_bug_costs_the_one_that_it_meets(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    turning = serve()
+    clients = [turning.client(HELLO) for _ in range(2)]
+    turning.turn()
+    assert [read_response(client).status for client in clients] == [200, 200]
+    unpark, bugs = Connection.unpark, [RuntimeError("ours")]
+
+    def fail_once(connection: Connection, deadline: float) -> None:
+        if bugs:
+            connection.close()
+            raise bugs.pop()
+        unpark(connection, deadline)
+
+    monkeypatch.setattr(Connection, "unpark", fail_once)
+    for client in clients:
+        client.sendall(HELLO)
+    turning.turn(2)
+    assert turning.connections == 1
+    assert "internal error in making a connection that was parked" in caplog.text
