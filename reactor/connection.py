@@ -140,7 +140,7 @@ class Connection(Courier):
         """Act on the derived state: watch for what it waits for, and say until when."""
         state = self._derive()
         former = self.state
-        if state is IDLE and former is IDLE and self._served and not self._has_said_goodbye:
+        if state is IDLE and former is IDLE and self._served > 1 and not self._has_said_goodbye:
             # The fast path: nothing changes but the deadline.
             self.deadline = self._service.reactor.now + self._service.keep_alive
             return
@@ -155,7 +155,7 @@ class Connection(Courier):
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
-        if state is IDLE and former is NEW and self._served == 1:  # it may well stay its only request
+        if state is IDLE and self._served == 1 and self._service.is_crowded:  # it may well stay its only request
             self.deadline = self._due(state)
             if self.park():
                 return

@@ -25,6 +25,7 @@ log = logging.getLogger("reactor")
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
 REST = 2.0  # seconds for which a connection has been idle when it is parked
 PARKED = 500  # connections in one tick: 3 ms
+CROWD = 100  # connections; where there are more, one is parked behind its first request
 
 
 class Timed(Protocol):
@@ -125,6 +126,11 @@ class Service:
     def count(self) -> int:
         """The open connections."""
         return len(self.connections) + (0 if self.parking is None else len(self.parking))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are so many connections that their weight matters more than what it costs to come back."""
+        return len(self.connections) > CROWD
 
     def clear_parking(self, now: float = inf) -> None:
         """Close those whose time in it is over by `now`; who has spoken is among the connections again."""

@@ -22,6 +22,12 @@ from .turning import Serve, Turning
 from .wire import connect, read_all, read_response
 
 
+@pytest.fixture(autouse=True)
+def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was served once is parked at once."""
+    monkeypatch.setattr("reactor.service.CROWD", 0)
+
+
 def parked(turning: Turning) -> socket.socket:
     """A client that has been served once, and is parked."""
     client = turning.client(HELLO)
@@ -105,6 +111,35 @@ def test_who_has_something_going_on_is_not(serve: Serve, said: bytes) -> None:
     turning.client(said)
     turning.turn()
     assert (turning.connections, turning.parked) == (1, 0)
+
+
+@pytest.mark.parametrize("cut", [0, 9], ids=["behind its accept", "in two pieces"])
+def test_behind_its_first_request_it_is_only_where_there_is_a_crowd(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr("reactor.service.CROWD", 2)
+    turning = serve()
+    clients = [turning.client(HELLO[:cut]) for _ in range(4)]
+    turning.turn()
+    for client in clients:
+        client.sendall(HELLO[cut:])
+    turning.turn()
+    assert [read_response(client).status for client in clients] == [200] * 4
+    assert (turning.connections, turning.parked) == (4, 2)
+    turning.at(2)
+    assert turning.parked == 4
+
+
+def test_behind_an_answer_that_took_its_time_too(serve: Serve) -> None:
+    turning = serve()
+    client = turning.client(get("/later"))
+    turning.turn()
+    assert turning.parked == 0
+    [later] = turning.zoo.laters
+    later.answer(Response(200, "at last"))
+    turning.turn()
+    assert turning.parked == 1
+    assert read_response(client).body == b"at last"
 
 
 @pytest.mark.parametrize("settings", [{"limit_per_client": 9}, {"limit_requests_per_connection": 9}])

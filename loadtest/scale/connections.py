@@ -134,6 +134,8 @@ KINDS: list[Callable[[int], None]] = [
 
 def churn(server: subprocess.Popen[bytes], port: int, count: int) -> tuple[Found, bool]:
     """Connections of all sorts, one after the other; of every hundred one is left to time out."""
+    get(port, "/test")
+    time.sleep(0.5)  # until that connection has gone
     base = descriptors(server.pid)
     marks: list[tuple[int, int]] = []
     parts = 10 if count >= 10_000 else 3

@@ -87,6 +87,7 @@ class World:
                 mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
                 mock.patch("reactor.parking.BURST", self._random.choice((1, 64))),
                 mock.patch("reactor.service.PARKED", self._random.choice((1, 500))),
+                mock.patch("reactor.service.CROWD", self._random.choice((0, 0, 100))),
                 mock.patch("reactor.courier.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
