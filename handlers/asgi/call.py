@@ -200,9 +200,9 @@ class Call:
     def _fail(self, error: BaseException) -> None:
         """The application raised."""
         if self._is_gone:
-            log.info("%s ended with %r at %s; the client had gone", self._name, error, self._request)
+            log.info("%s ended at %s, whose client is gone or refused: %r", self._name, self._request, error)
         elif self._is_complete:
-            log.error("%s raised behind its answer to %s", self._name, self._request, exc_info=error)
+            log.error("%s raised after its answer to %s", self._name, self._request, exc_info=error)
         elif self._outflow is not None:
             self._outflow.end(error)
         elif isinstance(error, ConnectionAbortedError) and self._has_parted:

@@ -169,9 +169,9 @@ class Talk:
                 log.error("%s raised, in %s", self._name, self._request, exc_info=error)
             session.close(INTERNAL)
         elif self._is_refused and not is_only(error, Gone):
-            log.error("%s raised behind its refusal of %s", self._name, self._request, exc_info=error)
+            log.error("%s raised after its refusal of %s", self._name, self._request, exc_info=error)
         elif self._is_gone:
-            log.info("%s ended with %r at %s; the client had gone", self._name, error, self._request)
+            log.info("%s ended at %s, whose client is gone or refused: %r", self._name, self._request, error)
         elif self._outflow is not None:
             self._outflow.end(error)
         else:

@@ -23,7 +23,7 @@ all that is decided about them is here:
 try:
     import wsproto  # noqa: F401  # all below need it: said once, and plainly
 except ImportError as _error:
-    raise ImportError("handlers.websocket needs wsproto: pip install 'reactor-http[websocket]'") from _error
+    raise ImportError("handlers.websocket needs wsproto: pip install wsproto") from _error
 
 from .ends import Closed
 from .handler import websocket

@@ -20,7 +20,7 @@ class Gone(ConnectionError):
     """Nobody is there any more to whom one could send, or who could send."""
 
     def __init__(self) -> None:
-        super().__init__("the client has gone")
+        super().__init__("the client is gone, or was refused")
 
 
 def kept(later: Later) -> Answer:

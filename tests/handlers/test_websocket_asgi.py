@@ -231,7 +231,7 @@ def test_a_fault_behind_a_refusal_is_logged(messages: tuple[Message, ...], caplo
 
     with serving(function) as server:
         assert asked(server, opening("/here")).status in (403, 401, 204)
-    assert [each.getMessage() for each in caplog.records] == ["app raised behind its refusal of GET /here"]
+    assert [each.getMessage() for each in caplog.records] == ["app raised after its refusal of GET /here"]
 
 
 def test_a_body_that_a_refusal_cannot_have_is_not_waited_for() -> None:
@@ -456,7 +456,7 @@ def test_without_wsproto_it_says_so_once(monkeypatch: pytest.MonkeyPatch, caplog
         for _ in range(2):
             assert asked(server, opening()).status == 501
     told = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
-    what = "handlers.websocket needs wsproto: pip install 'reactor-http[websocket]'"
+    what = "handlers.websocket needs wsproto: pip install wsproto"
     assert told == [f"a WebSocket was asked for, and answered 501: {what}"]
 
 

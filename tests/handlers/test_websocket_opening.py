@@ -239,4 +239,4 @@ def test_without_wsproto_it_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     told = done.stderr.splitlines()[-1]
-    assert told == "ImportError: handlers.websocket needs wsproto: pip install 'reactor-http[websocket]'"
+    assert told == "ImportError: handlers.websocket needs wsproto: pip install wsproto"
