@@ -58,6 +58,16 @@ def test_a_mirror_has_every_file(site: Path, desk: Path) -> None:
     assert len(listings) < 10 * 4, "links to sort by are few for each folder"
 
 
+def test_a_mirror_without_the_other_orders(site: Path, desk: Path) -> None:
+    """As docs/files.md has it."""
+    folders(site)
+    with serving(site) as program:
+        wget("-m", "-np", "-nH", "--restrict-file-names=nocontrol", "--reject-regex=[?]", f"{program.url}/", cwd=desk)
+        assert "?sort" not in program.said("stdout")
+    assert {Path(path).name for path in pages(desk)} == {"index.html"}
+    assert digests(desk).items() >= digests(site).items()
+
+
 def test_a_part_is_mirrored_without_what_is_above_it(site: Path, desk: Path) -> None:
     folders(site)
     with serving(site) as program:
