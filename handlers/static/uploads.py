@@ -30,6 +30,7 @@ FILES_LIMIT = 100  # in one form, for the same reason
 FIELDS_LIMIT = 64 * 1024  # bytes of a form that are in no file, and that nobody reads
 
 _EXISTS = "there is a file of this name; to replace it send its ETag in If-Match, or allow it by the option overwrite"
+_EXISTS_FOR_A_FORM = "there is a file of this name already; nothing was uploaded: go back, and give yours another name"
 
 
 class Uploads:
@@ -260,7 +261,7 @@ class _FormFiles(_Sink):
     def _former(self, name: bytes) -> os.stat_result | None:
         former = self._uploads.find(self._folder, name)
         if former is not None and not self._uploads.overwrite:
-            raise Refused(409, f"{_shown(name)}: {_EXISTS}")
+            raise Refused(409, f"{_shown(name)}: {_EXISTS_FOR_A_FORM}")
         return former
 
 

@@ -67,7 +67,7 @@ def test_of_a_name_the_last_segment_counts(root: Path, sent: str, name: str) -> 
     [
         ([file("")], 409, "no file was chosen"),
         ([file("a"), file("")], 409, "no file was chosen"),
-        ([file("a"), file("kept")], 409, "kept: there is a file of this name; to replace"),
+        ([file("a"), file("kept")], 409, "kept: there is a file of this name already; nothing was uploaded"),
         ([file("a"), file("folder")], 409, "it is no file"),
         ([file("a"), file(".hidden")], 409, "hidden"),
         ([file("a"), file("x/..")], 409, "a file has a name"),
