@@ -27,7 +27,7 @@ log = logging.getLogger("reactor")
 
 PATIENCE = 2.0  # seconds that a stop waits for threads, whose answers nobody awaits any more; then it leaves them
 
-_BUSY = Response(503, "all threads are busy, and enough is waiting for them; try again\n", {"Retry-After": "1"})
+BUSY = Response(503, "all threads are busy, and enough is waiting for them; try again\n", {"Retry-After": "1"})
 
 
 class Job(NamedTuple):
@@ -70,7 +70,13 @@ class Offload(Around):
 
     def on_head(self, request: Request) -> Answer | BodySink:
         verdict = at_head(self.inner, request)
-        return verdict if isinstance(verdict, (Response, Later, Upgrade)) else _Sink(verdict, self._started())
+        if isinstance(verdict, (Response, Later, Upgrade)):
+            return verdict
+        sink = _Sink(verdict, self._started())
+        if sink.has_room():
+            return sink
+        sink.abort()
+        return BUSY  # now: a body that nobody would take need not come
 
     def startup(self, server: Server) -> None:
         startup: Callable[[Server], None] | None = getattr(self.inner, "startup", None)
@@ -101,13 +107,17 @@ class _Sink(SinkAround):
         super().__init__(inner)
         self._pool = pool
 
+    def has_room(self) -> bool:
+        """Whether a thread could be had for it now, or it needs none: it answers by itself."""
+        return self.early is not None or not self._pool.is_full
+
     def finish(self) -> Answer:
         if self.early is not None:
-            return super().finish()  # it answers by itself, and this only tells it that the body is complete
+            return super().finish()  # this only tells it that the body is complete
         later = self._pool.submit(super().finish, self.abort)
         if later is None:
             self.abort()
-            return _BUSY
+            return BUSY
         return later
 
 
@@ -141,6 +151,11 @@ class Pool:
         """Threads at work."""
         return len(self._at_work)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether one more job would not be taken."""
+        return self._is_closed or len(self.waiting) + len(self._at_work) >= self._room
+
     def submit(self, work: Callable[[], Answer], drop: Callable[[], None] = lambda: None) -> Later | None:
         """A promise of what `work` returns or raises, or None where there is no room. `drop` is called if it is
         never begun: nobody waits any more, or the end has come."""
@@ -150,7 +165,7 @@ class Pool:
     def take(self, job: Job, later: Later) -> bool:
         """Have `job` done; where nobody waits for `later` any more, it gives its place to another. False: there is no
         room."""
-        if self._is_closed or len(self.waiting) + len(self._at_work) >= self._room:
+        if self.is_full:
             return False
         number = next(self._numbers)
         later.on_abandon = partial(self._forget, number)  # now: as soon as a thread sees it, it is the thread's

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from reactor import Answer, Request, Server, handler_name
+from reactor import Answer, Request, Response, Server, handler_name
 
 from .body import Incoming
 from .crew import Crew
@@ -77,8 +77,11 @@ class Wsgi:
         if isinstance(way, Crew):
             way.close()
 
-    def on_head(self, request: Request) -> Incoming | None:
-        return Incoming(request, self._ask) if request.head.terms.length else None
+    def on_head(self, request: Request) -> Incoming | Response | None:
+        if not request.head.terms.length:
+            return None
+        objection = self._way.objection() if isinstance(self._way, Crew) else None
+        return objection or Incoming(request, self._ask)
 
     def __call__(self, request: Request) -> Answer:
         body = request.body

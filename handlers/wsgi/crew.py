@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from reactor import Answer, Later, Request, Response
 
-from ..offload import PATIENCE, Job, Pool
+from ..offload import BUSY, PATIENCE, Job, Pool
 from .environ import Environs
 from .start import Heads
 from .threaded import ThreadedCall
@@ -23,8 +23,6 @@ from .watch import Watch
 log = logging.getLogger("reactor")
 
 REMINDER = 10.0  # seconds until the log says again that there is no thread left
-
-_BUSY = Response(503, "all threads are busy, and enough is waiting for them; try again\n", {"Retry-After": "1"})
 
 
 class Crew:
@@ -41,6 +39,13 @@ class Crew:
         self._remind_at = 0.0
         self.watch = Watch()
         self.pool = Pool(name, threads, queue)
+
+    def objection(self) -> Response | None:
+        """What there is to say to a head: that its body need not come, where there is no room."""
+        if not self.pool.is_full:
+            return None
+        self._tell_busy()
+        return BUSY
 
     def answer(self, request: Request, body: BinaryIO | None, size: int) -> Answer:
         """`body`: what the request brought, or None; `size`: bytes of it. It is closed with the answer."""
@@ -63,7 +68,7 @@ class Crew:
             elif not self.pool.take(Job(call.run, call.drop, None), later):
                 call.drop()
                 self._tell_busy()
-                later.answer(_BUSY)
+                later.answer(BUSY)
 
     def close(self) -> None:
         for call, _ in self._new:

@@ -117,6 +117,35 @@ def test_a_full_queue_is_a_503_at_once_and_the_depth_is_visible() -> None:
         assert (handler.depth, handler.busy) == (0, 0)
 
 
+def test_where_all_threads_are_busy_an_upload_is_told_so_at_its_head() -> None:
+    with gated(threads=1, queue=0) as (gate, _, server, clients):
+        first = clients.submit(ask, server)
+        gate.wait_for(1)
+        address = server.endpoints[0].sock.getsockname()
+        with socket.create_connection(address, timeout=WAIT) as uploader, uploader.makefile("rb") as answer:
+            uploader.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
+            said = answer.read()  # to its end: nothing of the body was sent
+            assert said.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nConnection: close\r\n" in said
+        gate.open.set()
+        assert first.result(WAIT)[0] == 200
+        assert ask(server, "POST", "/next", b"body") == (200, b"/next")
+
+
+def test_where_all_threads_are_busy_by_the_end_of_a_body_it_is_told_so_then() -> None:
+    with gated(threads=1, queue=0) as (gate, _, server, clients):
+        address = server.endpoints[0].sock.getsockname()
+        with socket.create_connection(address, timeout=WAIT) as uploader, uploader.makefile("rb") as answer:
+            uploader.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+            assert answer.readline() == b"HTTP/1.1 100 Continue\r\n", "there was room"
+            first = clients.submit(ask, server)
+            gate.wait_for(1)
+            uploader.sendall(b"body")
+            assert [answer.readline(), answer.readline()] == [b"\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"]
+        gate.open.set()
+        assert first.result(WAIT)[0] == 200
+
+
 def test_without_a_queue_idle_threads_still_take_requests() -> None:
     with gated(threads=1, queue=0) as (gate, _, server, clients):
         first = clients.submit(ask, server)

@@ -184,10 +184,10 @@ def test_a_sink_whose_work_is_never_begun_is_aborted(end: str, monkeypatch: pyte
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     noting = Noting()
     handler = offload(noting, threads=1, queue=0 if end == "no room" else 1)
-    handler(a_request())
-    noting.gate.wait_for(1)
     sink: Any = handler.on_head(a_request())
     sink.feed(b"x")
+    handler(a_request())
+    noting.gate.wait_for(1)
     answer = sink.finish()
     if end == "no room":
         assert answer.status == 503
@@ -196,12 +196,25 @@ def test_a_sink_whose_work_is_never_begun_is_aborted(end: str, monkeypatch: pyte
         assert handler.depth == 0
     else:
         handler.shutdown()
-    assert noting.sinks[1].calls == ["feed", "abort on MainThread"]
+    assert noting.sinks[0].calls == ["feed", "abort on MainThread"]
     sink.abort()
     noting.gate.open.set()
     handler.shutdown()
-    assert noting.sinks[1].calls == ["feed", "abort on MainThread"]
-    assert noting.sinks[0].calls == ["finish"]
+    assert noting.sinks[0].calls == ["feed", "abort on MainThread"]
+    assert noting.sinks[1].calls == ["finish"]
+
+
+def test_a_sink_for_which_there_is_no_room_at_the_head_is_aborted() -> None:
+    noting = Noting()
+    handler = offload(noting, threads=1, queue=0)
+    handler(a_request())
+    noting.gate.wait_for(1)
+    answer = handler.on_head(a_request())
+    assert isinstance(answer, Response)
+    assert answer.status == 503
+    noting.gate.open.set()
+    handler.shutdown()
+    assert noting.sinks[1].calls == ["abort on MainThread"]
 
 
 def a_request() -> Request:

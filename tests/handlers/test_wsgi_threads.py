@@ -37,6 +37,61 @@ def test_threads_and_queue_are_bounded_and_one_more_is_a_503(caplog: pytest.LogC
     assert said == ["all 2 threads are busy, and 1 requests wait for them; more are answered 503"]
 
 
+def test_where_all_are_busy_an_upload_is_told_so_at_its_head() -> None:
+    gate = Gate()
+    handler = Wsgi(gate, threads=1, queue=0)
+    with Server(handler, bind="127.0.0.1:0") as server, ThreadPoolExecutor(1) as clients:
+        first = clients.submit(get, server, "/first")
+        gate.wait_for(1)
+        expecting = "Content-Length: 5\r\nExpect: 100-continue"
+        for more in ("Content-Length: 1073741824", expecting):
+            with client_socket(server) as client, client.makefile("rb") as answer:
+                client.sendall(f"POST / HTTP/1.1\r\nHost: a\r\n{more}\r\n\r\n".encode())
+                said = answer.read()  # to its end: nothing of the body was sent, and the connection is closed
+                assert said.startswith(b"HTTP/1.1 503 ")
+                assert b"\r\nRetry-After: 1\r\n" in said
+        gate.open.set()
+        assert first.result() == (200, b"/first")
+        until(lambda: not handler.busy)
+        assert get(server, "/next", b"with a body") == (200, b"/next")
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [(b"Content-Length: 5", b"12345"), (b"Transfer-Encoding: chunked", b"5\r\n12345\r\n0\r\n\r\n")],
+    ids=["length", "chunked"],
+)
+def test_where_all_are_busy_a_small_body_costs_nobody_the_connection(framing: bytes, body: bytes) -> None:
+    gate = Gate()
+    handler = Wsgi(gate, threads=1, queue=0)
+    with Server(handler, bind="127.0.0.1:0") as server, ThreadPoolExecutor(1) as clients:
+        first = clients.submit(get, server, "/first")
+        gate.wait_for(1)
+        with client_socket(server) as client, client.makefile("rb") as answer:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing)
+            assert answer.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
+            gate.open.set()
+            first.result()
+            until(lambda: not handler.busy)
+            client.sendall(body + b"GET /again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert answer.read().endswith(b"\r\n\r\n/again")
+
+
+def test_where_all_are_busy_by_the_end_of_a_body_it_is_told_so_then() -> None:
+    gate = Gate()
+    handler = Wsgi(gate, threads=1, queue=0)
+    with Server(handler, bind="127.0.0.1:0") as server, ThreadPoolExecutor(1) as clients:
+        with client_socket(server) as client, client.makefile("rb") as answer:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            assert answer.readline() == b"HTTP/1.1 100 Continue\r\n", "there was room"
+            first = clients.submit(get, server, "/first")
+            gate.wait_for(1)
+            client.sendall(b"12345")
+            assert [answer.readline(), answer.readline()] == [b"\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"]
+        gate.open.set()
+        first.result()
+
+
 def test_views_that_wait_stop_nobody_while_a_thread_is_free() -> None:
     gate = Gate()
 
