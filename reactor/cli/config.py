@@ -8,14 +8,13 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..address import Address
 from ..plugins import Hosting, is_folder, split_spec
 from ..settings import Settings
-from ..values import did_you_mean
-from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, TARGET, TIMES, UPLOAD, Flag, UsageError
+from .flags import BIND, DIRECTORY, FLAGS, HOST, LIMITS, PREFIX, TARGET, TIMES, UPLOAD, Flag, UsageError
+from .names import meant
 
 _ABOUT = """\
 Serve HTTP/1.1: a directory of files, a handler, a WSGI or an ASGI app.
@@ -195,15 +194,16 @@ def _unknown(unknown: Sequence[str], target: str | None, parser: argparse.Argume
     if not flags:
         return f"one TARGET at a time, and {unknown[0]} is a second; --mount serves several"
     name = flags[0].partition("=")[0]
-    return f"there is no flag {name}{did_you_mean(name, parser._option_string_actions)}"
+    right = meant(name, parser._option_string_actions)
+    return f"there is no flag {name}" + (f"; did you mean {right}?" if right else "")
 
 
 def _strays(environ: Mapping[str, str]) -> list[str]:
     """Variables that look like a misspelt one of ours. Others may be somebody else's: Kubernetes makes such names."""
-    right = [flag.variable for flag in FLAGS]
-    strays = [name for name in environ if name.startswith("REACTOR_") and name not in right]
-    near = {name: get_close_matches(name, right, n=1, cutoff=0.85) for name in strays}
-    return [f"{name} is not known; did you mean {found[0]}?" for name, found in near.items() if found]
+    right = {flag.variable.removeprefix(PREFIX): flag.variable for flag in FLAGS}
+    strays = [name for name in environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in right]
+    found = {name: meant(name.removeprefix(PREFIX), right) for name in strays}
+    return [f"{name} is not known; did you mean {right[near]}?" for name, near in found.items() if near]
 
 
 def _binds(values: dict[str, Any], origins: dict[str, str]) -> list[Address]:

@@ -25,6 +25,7 @@ from ..values import (
 SERVE, WHERE, SAY, LIMITS, TIMES = "what to serve", "where", "what to say", "limits (0: none)", "timeouts (0: none)"
 RUN = "how an app is run"
 _APPS = Hosting()
+PREFIX = "REACTOR_"  # of environment variables
 LOOPS = ("auto", "asyncio", "uvloop")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -53,7 +54,7 @@ class Flag:
 
     @property
     def variable(self) -> str:
-        return "REACTOR_" + self.name.upper()
+        return PREFIX + self.name.upper()
 
     def take(self, texts: Sequence[str], place: str) -> Any:
         """The value of what was written at `place`. UsageError names it."""
