@@ -49,6 +49,13 @@ def test_a_start_with_mounts_names_each(tmp_path: Path) -> None:
         assert program.stop(signal.SIGINT) == 0
 
 
+@pytest.mark.parametrize(("mount", "path"), [("/docs=.", "/docs/"), ("/=.", "/"), ("/up=health", "/up")])
+def test_what_is_to_be_tried_of_a_mount_is_answered_there(mount: str, path: str, tmp_path: Path) -> None:
+    with Program("--mount", mount, cwd=tmp_path) as program:
+        assert program.banner[-2] == f"try   curl -i {program.url}{path}"
+        assert "200 OK" in curl(f"{program.url}{path}")
+
+
 def test_every_address_is_shown_as_one_that_can_be_opened(tmp_path: Path) -> None:
     with Program("-b", "*:0", "-b", "0.0.0.0:0", cwd=tmp_path) as program:
         assert [line for line in program.banner if line.endswith("  (and every other address of this machine)")]
@@ -194,7 +201,10 @@ def create_app():
         (["apps:create_app()"], ["apps:create_app() (ASGI)"]),
         (["apps.py:plain", "--interface", "wsgi"], ["apps.py:plain (WSGI)"]),
         (["health:text=fine"], ["health:text=fine"]),
-        (["."], ["."]),
+        (["."], [". (files)"]),
+        (["-d", "."], [". (files)"]),
+        ([".", "--upload"], [".:upload=yes (files)"]),
+        (["--mount", "/docs=.:listing=no"], ["/docs from .:listing=no (files)"]),
         (["hello", "--mount", "/a=apps.py", "--threads=1", "--mount", "/b=apps:wsgi"],
          ["/a from apps.py:app (ASGI)", "/b from apps:wsgi (WSGI)", "the rest from hello"]),
     ],

@@ -98,7 +98,7 @@ def test_mounts() -> None:
         (["site"], {}, "site", "command line"),
         (["-d", "site"], {}, "./site", "command line"),
         (["--directory", "./site"], {}, "./site", "command line"),
-        (["-d", "."], {}, "./.", "command line"),
+        (["-d", "."], {}, ".", "command line"),
         ([], {"REACTOR_DIRECTORY": "site"}, "./site", "environment (REACTOR_DIRECTORY)"),
         (["-d", "site"], {"REACTOR_TARGET": "echo"}, "./site", "command line"),
         (["echo"], {"REACTOR_DIRECTORY": "site"}, "echo", "command line"),

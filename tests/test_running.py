@@ -93,7 +93,7 @@ def test_a_directory_is_served(tmp_path: Path) -> None:
     (tmp_path / "site" / ".secret").write_text("hidden")
     (tmp_path / "secret").write_text("outside")
     with Program("site", cwd=tmp_path) as program:
-        assert re.fullmatch(r"Reactor \S+ serves site", program.banner[0])
+        assert re.fullmatch(r"Reactor \S+ serves site \(files\)", program.banner[0])
         assert program.banner[-2].endswith(f"curl -i {program.url}/")
         assert curl(f"{program.url}/a.txt").endswith("\n\nin the site")
         assert 'href="a.txt"' in curl(f"{program.url}/")

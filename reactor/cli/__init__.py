@@ -15,7 +15,7 @@ from typing import TextIO
 from .. import __version__
 from ..address import AddressError, Endpoint
 from ..answers import Handler
-from ..plugins import DEFAULT, Part, PluginError, list_handlers, load_all
+from ..plugins import DEFAULT, FILES, Part, PluginError, list_handlers, load_all
 from ..plugins.importing import describe
 from ..server import Server, connections
 from ..terminal import BOLD, DIM, RED, Paint, printable, set_up_logging, traceback_lines
@@ -148,7 +148,7 @@ def _banner(endpoints: Sequence[Endpoint], config: Config, parts: Sequence[Part]
         f"{paint(BOLD, name)} serves {what[0]}",
         *(" " * len(f"{name} serves ") + each for each in what[1:]),
         *(f"  {paint(BOLD, each.local_url)}{paint(DIM, _every(each))}" for each in endpoints),
-        f"{paint(DIM, 'try')}   {endpoints[0].curl_hint(_path_to_try(config))}",
+        f"{paint(DIM, 'try')}   {endpoints[0].curl_hint(_path_to_try(config, parts))}",
         f"{paint(DIM, 'stop')}  {stop}",
     ]
 
@@ -165,10 +165,11 @@ def _name(config: Config) -> str:
     return f"the router of {', '.join([prefix for prefix, _ in mounts] + ['the rest'] * (target is not None))}"
 
 
-def _path_to_try(config: Config) -> str:
+def _path_to_try(config: Config, parts: Sequence[Part]) -> str:
     target, mounts = config.values["target"], config.values["mount"]
     if mounts:
-        return str(mounts[0][0])
+        prefix = str(mounts[0][0])
+        return f"{prefix}/" if parts[0].kind == FILES and prefix != "/" else prefix  # else it is sent there
     return "/test" if target in (None, DEFAULT) else "/"
 
 

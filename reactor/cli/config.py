@@ -168,7 +168,8 @@ def _set_target(values: dict[str, Any], origins: dict[str, str]) -> None:
     if folder is not None and nearness >= _nearness(origins["target"]):
         if nearness == _nearness(origins["target"]):
             raise UsageError(f"TARGET is {target}, and --directory says {folder}: one of them")
-        target = folder if "/" in folder or folder == "~" else f"./{folder}"  # a bare word might be a handler's name
+        is_clear = "/" in folder or folder in (".", "..", "~")
+        target = folder if is_clear else f"./{folder}"  # a bare word might be a handler's name
         if not is_folder(target):
             raise UsageError(f"{DIRECTORY.long} {folder}: there is no such directory")
         values["target"], origins["target"] = target, origins["directory"]

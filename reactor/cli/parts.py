@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..plugins import AUTO, Part, PluginError
+from ..plugins import AUTO, FILES, Part, PluginError
 from ..terminal import printable
 from .config import Config
 from .flags import LOOPS, UsageError
@@ -37,7 +37,7 @@ def check_flags(config: Config, parts: Sequence[Part]) -> None:
     if "WSGI" not in kinds:
         for name in ("threads", "queue"):
             _refuse(config, name, "a WSGI app")
-    if not any(kinds):
+    if not any(kind not in ("", FILES) for kind in kinds):
         for name, value in (("interface", AUTO), ("factory", False)):
             if values[name] != value:
                 _refuse(config, name, "a handler or an app of a file or a module")

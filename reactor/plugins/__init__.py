@@ -30,11 +30,12 @@ from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app_clas
 from .options import OptionError, build, split_options
 
 __all__ = [
-    "AUTO", "DEFAULT", "INTERFACES", "Hosting", "Listing", "Part", "PluginError",
+    "AUTO", "DEFAULT", "FILES", "INTERFACES", "Hosting", "Listing", "Part", "PluginError",
     "find", "is_folder", "list_handlers", "load", "load_all", "split_mount", "split_spec",
 ]  # fmt: skip
 
 DEFAULT = "hello"
+FILES = "files"
 _DEFAULTS = Hosting()
 _FILE = re.compile(r"(.*?\.py|[^:]*/[^:]*)(?::(.*))?", re.DOTALL)
 _OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
@@ -42,7 +43,7 @@ _OPTIONS = re.compile(r":(?=[A-Za-z_][\w-]*=)")
 
 class Part(NamedTuple):
     """What a SPEC has named. `handler`; `name` (the SPEC, and which attribute that was); `kind` ("handler", "async
-    handler", "WSGI" or "ASGI", as which it was taken; "": a directory, or a handler that goes by a name of its own)."""
+    handler", "WSGI" or "ASGI", as which it was taken; FILES: a directory; "": what goes by a name of its own)."""
 
     handler: Handler
     name: str
@@ -63,7 +64,7 @@ def find(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Part:
         if is_folder(place):
             if "root" in options:
                 raise OptionError("its root is the directory itself")
-            return Part(build(catalog.find("static", True), {**options, "root": place}), spec)
+            return Part(build(catalog.find("static", True), {**options, "root": place}), spec, FILES)
         found, name, taken = _find(place, app_dir, bool(options), hosting)
         if isinstance(found, type) and not (taken.interface == WSGI or is_app_class(found)):
             found = build(found, options)
