@@ -5,7 +5,7 @@ ends nothing else, what it holds up is named, and whom it promises too much is t
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -104,7 +104,11 @@ class Respondent:
         elif isinstance(answer, Upgrade):
             self._upgrade(request, answer)
         else:
-            self._fail(request, f"returned {type(answer).__name__}, not a Response, Later or Upgrade")
+            hint = ""
+            if isinstance(answer, Coroutine):
+                hint = " (await missing?)"
+                self._quietly(answer.close)  # else Python warns of it, later and elsewhere
+            self._fail(request, f"returned {type(answer).__name__}{hint}, not a Response, Later or Upgrade")
 
     def _respond(self, request: Request, response: Response) -> None:
         service = self._service

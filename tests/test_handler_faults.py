@@ -1,10 +1,12 @@
 """What a handler may do that it should not: the client hears a 500 or sees it break, the log says what it was."""
 
+import gc
 from io import BytesIO
 from typing import Any
 
 import pytest
 
+from reactor.answers import Later
 from reactor.http1.request import Request
 from reactor.http1.response import FileBody, Response
 
@@ -130,6 +132,30 @@ def test_a_handler_that_returns_something_else_is_a_logged_500(
     world.arrive(HELLO, HELLO)
     assert world.statuses == [500, 500]
     assert f"returned {type(answer).__name__}, not a Response, Later or Upgrade" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/", "/later"])
+def test_a_coroutine_that_nobody_awaits_is_a_500_that_asks_for_it_and_no_warning_besides(
+    path: str, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    async def answer() -> Response:
+        raise NotImplementedError  # nobody asks it
+
+    def handler(request: Request) -> Any:
+        if request.path == "/":
+            return answer()
+        later = Later()
+        later.answer(answer())
+        return later
+
+    world = World(handler)
+    world.arrive(get(path), get(path))
+    world.run()
+    gc.collect()
+    assert world.statuses == [500, 500]
+    assert len(caplog.records) == 2
+    assert "returned coroutine (await missing?), not a Response, Later or Upgrade at GET" in caplog.text
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_a_later_answered_with_something_else_is_a_logged_500(caplog: pytest.LogCaptureFixture) -> None:
