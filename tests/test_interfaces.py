@@ -23,6 +23,21 @@ def app(environ, start_response):
     return [environ["PATH_INFO"].encode()]
 """
 
+FACTORIES = """
+def none(): ...
+def create_app(config=None): ...
+def two(a, b): ...
+def named(*, request): ...
+def make(): return none
+class Class:
+    @staticmethod
+    def none(): ...
+    def __call__(self): ...
+class Easy:
+    def __call__(self, request=None): ...
+handler, instance, easy = none, Class(), Easy()
+"""
+
 
 def decorated(app: Any) -> Callable[..., Any]:
     @functools.wraps(app)
@@ -40,6 +55,14 @@ def carelessly_decorated(app: Any) -> Callable[..., Any]:
 
 
 def handler(request: Any) -> None: ...
+def called_by_a_wrapper(page: Any) -> Callable[..., Any]:
+    @functools.wraps(page)
+    def wrapper(request: Any) -> Any:
+        return page()
+
+    return wrapper
+
+
 def handler_with_more(request: Any, retries: int = 3, *more: Any) -> None: ...
 def wsgi(environ: Any, start_response: Any) -> None: ...
 def wsgi_with_other_names(e: Any, s: Any) -> None: ...
@@ -75,6 +98,11 @@ class Careless:
         (handler, HANDLER),
         (handler_with_more, HANDLER),
         (decorated(handler), HANDLER),
+        (called_by_a_wrapper(print), HANDLER),
+        (called_by_a_wrapper(lambda: None), HANDLER),
+        (functools.lru_cache(handler), HANDLER),
+        (functools.lru_cache(wsgi), WSGI),
+        (functools.partial(wsgi, None), HANDLER),
         (Methods().handler, HANDLER),
         (Health(), HANDLER),
         (getattr, HANDLER),
@@ -156,15 +184,64 @@ class App:
             assert str(caught.value).startswith(line)
 
     def test_its_user_has_the_last_word(self) -> None:
-        write("shop.py", WSGI_APP + "def two(a, b=1): return app(a, b)\ndef one(request): ...\nnumber = 42\n")
+        source = """
+def two(a, b=1): return app(a, b)
+def any_(*arguments): return app(*arguments)
+def optional(request=None): return hello.handler(request)
+from handlers import hello
+number = 42
+"""
+        write("shop.py", WSGI_APP + source)
         assert interface_of(load("shop.py:two"), "") == HANDLER
         assert isinstance(load("shop.py:two", hosting=Hosting(WSGI)), Wsgi)
-        assert not isinstance(load("shop.py:app", hosting=Hosting(HANDLER)), Wsgi)
+        assert load("shop.py:any_", hosting=Hosting(HANDLER)).__name__ == "any_"
+        assert body(load("shop.py:optional", hosting=Hosting(HANDLER)), "/test") == "Hello"
         assert isinstance(load("shop.py:app", hosting=Hosting(ASGI)), Asgi)
         for interface in (WSGI, HANDLER):
             with pytest.raises(PluginError, match="is of type int, and cannot be called with a request"):
                 load("shop.py:number", hosting=Hosting(interface))
         assert body(load("health", hosting=Hosting(WSGI))) == "ok", "what goes by a name is what it is"
+
+    @pytest.mark.parametrize(
+        ("place", "interface", "line"),
+        [
+            ("shop:none", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop.py:none", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop.py:handler", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop:Class.none", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop:none", "handler", "cannot be called as a handler is; its parameters are ()"),
+            ("shop:none", "wsgi", "cannot be called as a WSGI app is; its parameters are ()"),
+            ("shop:create_app", "auto", "needs no request; its parameters are (config=None)"),
+            ("shop:create_app", "wsgi", "cannot be called as a WSGI app is; its parameters are (config=None)"),
+            ("shop:create_app", "asgi", "cannot be called as an ASGI app is; its parameters are (config=None)"),
+        ],
+    )
+    def test_a_factory_is_not_called_with_a_request(self, place: str, interface: str, line: str) -> None:
+        write("shop.py", FACTORIES)
+        with pytest.raises(PluginError) as caught:
+            load(place.removesuffix(":handler"), hosting=Hosting(interface))
+        assert str(caught.value).startswith(f"{place} {line}; a factory? Say --factory, or {place}()")
+
+    @pytest.mark.parametrize(
+        ("place", "interface", "line"),
+        [
+            ("shop:make()", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop:instance", "auto", "cannot be called with a request alone; its parameters are ()"),
+            ("shop:named", "auto", "cannot be called with a request alone; its parameters are (*, request)"),
+            ("shop:two", "handler", "cannot be called as a handler is; its parameters are (a, b)"),
+            ("useless", "auto", "cannot be called with a request alone; its parameters are ()"),
+        ],
+    )
+    def test_what_is_no_factory_is_not_taken_for_one(self, place: str, interface: str, line: str) -> None:
+        write("shop.py", FACTORIES)
+        offer("useless", "useless", "useless:none", FACTORIES)
+        with pytest.raises(PluginError) as caught:
+            load(place, hosting=Hosting(interface))
+        assert str(caught.value) == f"{place} {line}"
+
+    def test_what_can_do_without_a_request_may_be_a_handler(self) -> None:
+        write("shop.py", FACTORIES)
+        assert find("shop:easy").kind == find("shop:Easy()").kind == "handler"
 
     def test_as_what_it_was_taken_is_told(self) -> None:
         write("shop.py", WSGI_APP + "async def asgi(scope, receive, send): ...\nasync def later(request): ...\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.plugins import PluginError, load
+from reactor.plugins import Hosting, PluginError, load
 
 from .specs import APPS, UPLOAD, body, empty_folder, offer, write
 
@@ -175,6 +175,44 @@ def test_without_such_a_folder_a_module_is_just_missing() -> None:
 def test_a_module_with_a_factory_is_told_how_it_is_called() -> None:
     Path("shop.py").write_text("def create_app():\n    return print\n", encoding="utf-8")
     assert error("shop.py").endswith("say which, as in shop.py:ATTR; --factory calls its create_app")
+
+
+APP_LIKE = """
+import framework
+from framework import Framework, proxy
+def view(): ...
+class Model: ...
+site = framework.Framework()
+"""
+FRAMEWORK = """
+class Framework:
+    def __call__(self, environ, start_response): ...
+class Other:
+    async def __call__(self, scope, receive, send): ...
+class Plain:
+    def __call__(self, request): ...
+class Proxy:
+    def __call__(self, *arguments): ...
+proxy = Proxy()
+"""
+
+
+def test_an_app_that_goes_by_another_name_is_named() -> None:
+    write("framework.py", FRAMEWORK)
+    write("shop.py", APP_LIKE)
+    assert error("shop.py").endswith("say which, as in shop.py:ATTR; it has site")
+    write("more.py", f"{APP_LIKE}shop = framework.Other()\nplain = framework.Plain()\n")
+    assert error("more.py").endswith("; it has site, shop, plain")
+    write("none.py", APP_LIKE.replace("site = ", "framework.Framework()  # "))
+    assert error("none.py").endswith("; it has view, Model")
+    with pytest.raises(PluginError, match=r"has none of create_app, make_app; say which, .*; it has view, Model$"):
+        load("shop.py", hosting=Hosting(factory=True))
+
+
+def test_an_app_of_flask_is_named_and_what_flask_lends_is_not() -> None:
+    pytest.importorskip("flask")
+    write("shop.py", "from flask import Flask, current_app, g, request, session, url_for\nsite = Flask(__name__)\n")
+    assert error("shop.py").endswith("; it has site")
 
 
 def test_a_handler_that_is_called_as_a_directory_here_says_how_that_is_meant() -> None:

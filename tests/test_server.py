@@ -1,14 +1,20 @@
 """`Server` as a program embeds it: it runs once, says what is wrong at the call, and can be stopped from anywhere."""
 
+import functools
+import operator
 import os
 import threading
+import unittest.mock
 from collections.abc import Callable
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
+from handlers.router import Router
 from reactor import Request, Response, Server
 from reactor.server import connections
+from reactor.testing import TestClient
 
 ONCE = "a Server runs once; make another"
 START: list[Callable[[Server], object]] = [Server.open, Server.start, Server.run, Server.__enter__]
@@ -62,6 +68,63 @@ def test_the_url_is_known_when_it_is_open() -> None:
 def test_a_handler_can_be_called() -> None:
     with pytest.raises(TypeError, match="a handler is called with a Request and returns a Response; 'hello' is a str"):
         Server("hello")  # type: ignore[arg-type]  # that is the point
+
+
+def none() -> None: ...
+async def none_later() -> None: ...
+def two(first: object, second: object) -> None: ...
+
+
+class Careless:
+    def __call__(self) -> None: ...
+    def method(self) -> None: ...
+
+
+class Bound:
+    __call__ = Router().__call__
+
+
+class Static:
+    @staticmethod
+    def __call__(request: Request) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        (none, "none"),
+        (none_later, "none_later"),
+        (two, "two"),
+        (Careless(), "Careless"),
+        (Careless().method, r"Careless\.method"),
+        (functools.partial(two, 1, 2), "partial"),
+    ],
+)
+def test_a_handler_can_be_called_with_a_request(what: Any, name: str) -> None:
+    message = rf"^a handler is called with a request, and nothing else; .*\b{name}\(.*\) -> None cannot be$"
+    for make in (Server, TestClient, Router().get("/")):
+        with pytest.raises(TypeError, match=message):
+            make(what)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        functools.partial(two, 1),
+        lambda *arguments: None,
+        lambda request=None: None,
+        functools.wraps(none)(lambda request: None),
+        str.upper,
+        functools.lru_cache(none),
+        unittest.mock.Mock(spec=[]),
+        operator.itemgetter(0),
+        max,
+        Bound(),
+        Static(),
+    ],
+)
+def test_what_might_be_called_with_a_request_is_a_handler(what: Any) -> None:
+    Server(what).close()
 
 
 def test_a_handler_may_stop_its_server() -> None:

@@ -26,7 +26,7 @@ from ..values import did_you_mean
 from . import catalog
 from .catalog import Listing, list_handlers
 from .importing import PluginError, import_builtin, import_file, import_named
-from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app_class, made_by
+from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app, is_app_class, made_by
 from .options import OptionError, build, split_options
 
 __all__ = [
@@ -73,7 +73,7 @@ def find(spec: str, app_dir: str = ".", hosting: Hosting = _DEFAULTS) -> Part:
     except OptionError as error:
         here = f"; the directory is ./{place}" if os.path.isdir(place) else ""
         raise PluginError(f"{place}: {error}{here}") from error.__cause__
-    handler, kind = as_handler(found, place, taken)
+    handler, kind = as_handler(found, name, taken)
     is_plain = ":" not in name and kind.endswith("handler")  # it goes by a name of its own
     return Part(handler, f"{name}:{rest}" if rest else name, "" if is_plain else kind)
 
@@ -197,7 +197,7 @@ def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence
     if not attr:
         names = ", ".join(usual)
         factory = catalog.usual(module, catalog.FACTORIES)
-        hint = f"; --factory calls its {factory}" if factory else _own(module)
+        hint = f"; --factory calls its {factory}" if factory else _own(module, usual)
         raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{hint}")
     found: Any = module
     for part in attr.split("."):
@@ -208,11 +208,12 @@ def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence
     return found, attr
 
 
-def _own(module: ModuleType) -> str:
-    """What a module defines itself and one might mean."""
-    here = module.__name__
-    own = [name for name, each in vars(module).items() if callable(each) and getattr(each, "__module__", "") == here]
-    return f"; it has {', '.join(own)}" if own else ""
+def _own(module: ModuleType, usual: Sequence[str]) -> str:
+    """What one might mean: the apps of a module, or what it defines itself."""
+    there = {name: each for name, each in vars(module).items() if callable(each)}
+    apps = [name for name, each in there.items() if is_app(each)] if usual is catalog.USUAL else []
+    own = [name for name, each in there.items() if getattr(each, "__module__", "") == module.__name__]
+    return f"; it has {', '.join(apps or own)}" if apps or own else ""
 
 
 def _files_beside(path: str) -> list[str]:

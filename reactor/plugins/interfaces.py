@@ -13,10 +13,13 @@ from typing import Any, NamedTuple, cast
 
 from ..answers import Handler
 from ..coroutines import as_handler as handler_of
+from ..coroutines import is_async, signature_of, takes
 from .importing import PluginError, explaining, import_builtin
 
 AUTO, HANDLER, WSGI, ASGI = INTERFACES = ("auto", "handler", "wsgi", "asgi")
 
+_COUNTS = {HANDLER: 1, WSGI: 2, ASGI: 3}  # of arguments
+_AS = {HANDLER: "a handler", WSGI: "a WSGI app", ASGI: "an ASGI app"}
 _NAMES = {("environ", "start_response"): WSGI, ("env", "start_response"): WSGI, ("scope", "receive", "send"): ASGI}
 
 
@@ -43,11 +46,21 @@ def is_app_class(kind: type) -> bool:
     return _by_name(_parameters(kind)) is not None
 
 
+def is_app(found: Any) -> bool:
+    """Whether it is an instance that takes what an app or a handler does, by the names of its parameters."""
+    parameters = _parameters(type(found).__call__)[1:]
+    return _by_name(parameters) is not None or parameters == ["request"]
+
+
 def as_handler(found: Any, place: str, hosting: Hosting) -> tuple[Handler, str]:
     """`found`, or what makes a handler of it, and the kind that it is. PluginError: it cannot be called."""
     if not callable(found):
         raise PluginError(f"{place} is of type {type(found).__name__}, and cannot be called with a request")
-    interface = hosting.interface if hosting.interface != AUTO else interface_of(found, place)
+    interface = hosting.interface
+    if interface == AUTO:
+        interface = interface_of(found, place)
+    else:
+        _check(found, place, interface)
     if interface == ASGI:
         return cast(Handler, import_builtin("asgi").Asgi(found)), "ASGI"
     if interface == WSGI:
@@ -56,31 +69,56 @@ def as_handler(found: Any, place: str, hosting: Hosting) -> tuple[Handler, str]:
     return handler, "handler" if handler is found else "async handler"
 
 
+def _check(found: Any, place: str, interface: str) -> None:
+    """What its user says it is has to be possible; an app may be wrapped in what says nothing true of it."""
+    signature = signature_of(found)
+    if takes(signature, _COUNTS[interface]) or (interface != HANDLER and not takes(signature, 0)):
+        return
+    raise PluginError(f"{place} cannot be called as {_AS[interface]} is{_but(found, place, signature)}")
+
+
 def interface_of(found: Any, place: str) -> str:
-    """HANDLER, WSGI or ASGI, of what can be called. PluginError: it cannot be any of them."""
+    """HANDLER, WSGI or ASGI, of what can be called. PluginError: it cannot be any, or looks like a factory."""
     signature = _signature(found)
     if signature is None:  # a callable of C that does not say
         return HANDLER
     named = _by_name(list(signature.parameters))
     if named is not None:
         return named
-    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(type(found).__call__)
     if _takes_any(signature):  # a decorator's, around what it does not know: of frameworks, most likely
-        return ASGI if is_async else WSGI
-    if _takes(signature, 1):
+        return ASGI if is_async(found) else WSGI
+    if takes(signature, 1):
+        if _is_factory(found, place, signature):
+            but = _but(found, place, signature)
+            raise PluginError(f"{place} needs no request{but}; if it is none, --interface says what it is")
         return HANDLER
-    if _takes(signature, 3) and (is_async or not _takes(signature, 2)):
+    if takes(signature, 3) and (is_async(found) or not takes(signature, 2)):
         return ASGI
-    if _takes(signature, 2):
+    if takes(signature, 2):
         return WSGI
-    raise PluginError(f"{place} cannot be called with a request alone; its parameters are {signature}")
+    raise PluginError(f"{place} cannot be called with a request alone{_but(found, place, signature)}")
+
+
+def _but(found: Any, place: str, signature: inspect.Signature | None) -> str:
+    """What its parameters are instead, and what it may be, if it needs none."""
+    hint = f"; a factory? Say --factory, or {place}()" if _is_factory(found, place, signature) else ""
+    return f"; its parameters are {signature}{hint}"
+
+
+def _is_factory(found: Any, place: str, signature: inspect.Signature | None) -> bool:
+    """Whether it is a function of a file or module that can be called with nothing, and is not made by one."""
+    return takes(signature, 0) and hasattr(found, "__name__") and ":" in place and not place.endswith("()")
 
 
 def _signature(found: Any) -> inspect.Signature | None:
+    """What it takes; of a wrapper that passes on anything, what is inside of it."""
+    outer = signature_of(found)
+    if outer is not None and not _takes_any(outer):
+        return outer
     try:
         return inspect.signature(found)
     except (TypeError, ValueError):
-        return None
+        return outer
 
 
 def _parameters(found: Any) -> list[str]:
@@ -96,11 +134,3 @@ def _by_name(parameters: list[str]) -> str | None:
 def _takes_any(signature: inspect.Signature) -> bool:
     first = next(iter(signature.parameters.values()), None)
     return first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL
-
-
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
