@@ -197,6 +197,14 @@ proxy = Proxy()
 """
 
 
+def test_the_place_of_an_error_is_the_users_and_not_in_a_handler_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("handlers.websocket")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "wsproto", None)
+    write("echo.py", "\nfrom handlers.websocket import websocket")
+    assert error("echo.py").endswith("pip install wsproto (echo.py, line 2)")
+
+
 def test_an_app_that_goes_by_another_name_is_named() -> None:
     write("framework.py", FRAMEWORK)
     write("shop.py", APP_LIKE)

@@ -138,7 +138,8 @@ def _is_machinery(filename: str) -> bool:
 
 def _is_installed(filename: str) -> bool:
     """Whether a frame is of a library: the mistake is rarely there, more often in the line that called it."""
-    return filename.startswith(_LIBRARY) or "site-packages" in filename or "dist-packages" in filename
+    ours = os.path.join(_HANDLERS, "")
+    return filename.startswith((_LIBRARY, ours)) or "site-packages" in filename or "dist-packages" in filename
 
 
 def _short(filename: str) -> str:
