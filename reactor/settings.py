@@ -39,7 +39,7 @@ class Settings:
     least_rate: int = setting(240, "bytes", "per second; slower, a body or answer counts as stalled (Kestrel's number)")
     backlog: int = setting(2048, "count", "connections the kernel queues for us (gunicorn's number)")
     server_header: bool = setting(True, "", "send Server: reactor")
-    date_header: bool = setting(True, "", "send Date, as RFC 9110 6.6.1 wants")
+    date_header: bool = setting(True, "", "send Date (RFC 9110 6.6.1 wants it)")
 
     def __post_init__(self) -> None:
         for item in fields(self):

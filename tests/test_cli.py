@@ -269,7 +269,12 @@ def test_a_variable_for_what_is_not_served_is_a_warning(tmp_path: Path) -> None:
         (["--limt-body-size", "5m"], 2, "there is no flag --limt-body-size; did you mean --limit-body-size?"),
         (["--port", "x"], 2, "--port: a port is a number from 0 to 65535, not 'x' (reactor --help shows all)"),
         (["--bind", "nosuch://"], 2, "--bind nosuch://: unknown scheme"),
-        (["helo"], 3, "there is no handler helo; did you mean hello? There are echo"),
+        (["helo"], 3, "there is no handler and no directory helo; did you mean hello?\n"),
+        (["help"], 3, "there is nothing to serve that is called help; did you mean --help?\n"),
+        (["8000"], 3, "there is nothing to serve that is called 8000; did you mean --port 8000?\n"),
+        ([":8000"], 3, "there is nothing to serve that is called :8000; did you mean -b :8000?\n"),
+        (["localhost:8000"], 3, "there is nothing to serve that is called localhost:8000; did you mean -b localhost"),
+        (["[::1]:80"], 3, "there is nothing to serve that is called [::1]:80; did you mean -b [::1]:80?\n"),
         ([".:listng=no"], 3, ".: Static has no option listng; did you mean listing? It has root, index"),
         ([".:root=x"], 3, ".: its root is the directory itself"),
         (["--directory", "nowhere"], 2, "--directory nowhere: there is no such directory (reactor --help shows all)"),
@@ -281,7 +286,7 @@ def test_a_variable_for_what_is_not_served_is_a_warning(tmp_path: Path) -> None:
         (["bad.py", "--log-level", "warning"], 3, "bad.py cannot be loaded: ZeroDivisionError"),
         (["start.py", "--port", "0"], 3, "start.py did not start: OSError: no database (start.py, line 4)"),
         (["start.py:leaver", "--port", "0"], 3, "start.py:leaver did not start: SystemExit: enough"),
-        (["--mount", "/x=helo"], 3, "there is no handler helo; did you mean hello?"),
+        (["--mount", "/x=helo"], 3, "there is no handler and no directory helo; did you mean hello?\n"),
         (["hello", "-b", "udp://127.0.0.1:0"], 3, "cannot listen on udp://127.0.0.1:"),
         (["--host", ""], 2, "--host: a name or an address, or * for all, is wanted, not '' (reactor --help shows all)"),
         (["hello", "--interface", "cgi"], 2, "--interface: auto, handler, wsgi or asgi is wanted, not 'cgi'"),
@@ -341,8 +346,11 @@ def test_an_address_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("--port", str(port), cwd=tmp_path)
+        by_address = run("-b", f"127.0.0.1:{port}", cwd=tmp_path)
     assert ended.returncode == 3
-    assert ended.stderr == f"reactor: cannot listen on 127.0.0.1:{port}: address already in use\n"
+    line = f"reactor: cannot listen on 127.0.0.1:{port}: address already in use"
+    assert ended.stderr == f"{line}; --port 0 takes any that is free\n"
+    assert by_address.stderr == f"{line}\n"
 
 
 def test_a_variable_is_named_where_it_is_wrong_and_where_it_is_misspelt(tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ def error(spec: str) -> str:
 @pytest.mark.parametrize(
     ("spec", "line"),
     [
-        ("helo", "there is no handler helo; did you mean hello? There are echo, health, hello"),
-        ("zzzzz", "there is no handler zzzzz; there are echo, health, hello"),
+        ("helo", "there is no handler and no directory helo; did you mean hello?"),
+        ("foldr", "there is no handler and no directory foldr; did you mean folder?"),
+        ("zzzzz", "there is no handler and no directory zzzzz; handlers are echo, health, hello"),
         ("app", "there is no handler app; did you mean app.py?"),
         ("json", "there is no handler json; of the module of that name, say which: json:ATTR"),
-        ("router", "there is no handler router; there are echo"),
+        ("router", "there is no handler and no directory router; handlers are echo"),
         (":a=b", "'' names no handler"),
         ("", "'' names no handler"),
         ("folder:roots=x", "folder: Static has no option roots; did you mean root? It has root, index"),
@@ -37,7 +38,15 @@ def error(spec: str) -> str:
         ("ap.py", "there is no file ap.py; did you mean app.py?"),
         ("folder/x.py", "there is no file folder/x.py"),
         ("nowhere/x.py:y", "there is no file nowhere/x.py"),
-        ("folder/notes.txt", "folder/notes.txt is no Python file: its name would end in .py"),
+        ("folder/notes.txt", "folder/notes.txt is no Python file: its name would end in .py; a directory is served as"),
+        ("notes.txt", "notes.txt is no Python file: its name would end in .py; a directory is served as a whole"),
+        ("./foldr", "there is no file or directory ./foldr; did you mean ./folder?"),
+        ("foldr/", "there is no file or directory foldr/; did you mean folder?"),
+        ("./ap", "there is no file or directory ./ap; did you mean ./app.py?"),
+        ("./folder:listing", "./folder is a directory; an option of it is written ./folder:option=value"),
+        ("folder:listing", "folder has no listing; an option of the directory is written folder:option=value"),
+        ("app:app", "app has no app; it has handler"),
+        ("app.handler", "there is no module app.handler in "),
         ("app.py:handlr", "app.py has no handlr; did you mean handler?"),
         ("app.py:handler.deep", "app.py has no handler.deep"),
         ("empty.py", "empty.py has none of handler, app, application; say which, as in empty.py:ATTR"),
@@ -70,6 +79,7 @@ def test_a_wrong_spec_is_told_what_would_be_right(spec: str, line: str) -> None:
     write("upload.py", UPLOAD)
     write("apps.py", APPS)
     write("folder/notes.txt", "")
+    write("notes.txt", "")
     assert error(spec).startswith(line)
 
 
@@ -100,6 +110,30 @@ def test_the_traceback_of_an_import_stays_at_hand() -> None:
     with pytest.raises(PluginError) as caught:
         load("bad:handler")
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_colon_is_missed_and_names_are_not_listed_without_end() -> None:
+    write("app.py")
+    write("many.py", "".join(f"def {name}(): ...\n" for name in "abcdefghi"))
+    assert error("app.handler").endswith("or on Python's path; did you mean app:handler?")
+    assert error("many.py").endswith("; it has a, b, c, d, e, f, g, h, …")
+
+
+@pytest.mark.parametrize(
+    ("projects", "path", "hint"),
+    [
+        (["mysite"], "manage.py", "; did you mean mysite.wsgi?"),
+        (["mysite"], "sub/../manage.py", "; did you mean mysite.wsgi --app-dir sub/..?"),
+        (["mysite", "other"], "manage.py", "; it has main"),
+        ([], "manage.py", "; it has main"),
+    ],
+)
+def test_the_script_of_a_django_project_is_not_its_app(projects: list[str], path: str, hint: str) -> None:
+    write("manage.py", "def main(): ...")
+    write("sub/x.py")
+    for name in projects:
+        write(f"{name}/wsgi.py")
+    assert error(path).endswith(hint)
 
 
 def test_a_module_that_misses_another_is_not_missing_itself() -> None:

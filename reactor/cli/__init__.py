@@ -5,6 +5,7 @@ What goes wrong before the server is open is one line there and a code: 2 what w
 3 it cannot be done. Logging is set up here and nowhere else.
 """
 
+import errno
 import gc
 import logging
 import os
@@ -19,7 +20,7 @@ from ..plugins import DEFAULT, FILES, Part, PluginError, list_handlers, load_all
 from ..plugins.importing import describe
 from ..server import Server, connections
 from ..terminal import BOLD, DIM, RED, Paint, printable, set_up_logging, traceback_lines
-from .config import Config, make_parser, read_config
+from .config import Config, make_parser, mistaken, read_config
 from .flags import UsageError
 from .parts import check_flags, check_loop, loop_factory, served
 
@@ -72,7 +73,10 @@ def _with_parts(config: Config, work: Callable[[Config, Handler, list[Part]], in
         check_flags(config, parts)
         return work(config, handler, parts)
     except PluginError as error:
-        _complain(str(error), error.__cause__ if values["log_level"] == "debug" else None)
+        target = values["target"] or ""
+        flag = mistaken(target)
+        line = f"there is nothing to serve that is called {target}; did you mean {flag}?" if flag else str(error)
+        _complain(line, error.__cause__ if values["log_level"] == "debug" else None)
         return NOT_STARTED
 
 
@@ -96,7 +100,7 @@ def _serve(config: Config, handler: Handler, parts: list[Part]) -> int:
         server.close()
         raise
     except AddressError as error:
-        _complain(f"cannot listen on {error}", error if is_verbose else None)
+        _complain(f"cannot listen on {error}{_other_port(config, error)}", error if is_verbose else None)
         return NOT_STARTED
     except (Exception, SystemExit) as error:
         _complain(f"{server.service.name} did not start: {describe(error)}", error if is_verbose else None)
@@ -163,6 +167,13 @@ def _name(config: Config) -> str:
     if not mounts:
         return str(target or DEFAULT)
     return f"the router of {', '.join([prefix for prefix, _ in mounts] + ['the rest'] * (target is not None))}"
+
+
+def _other_port(config: Config, error: AddressError) -> str:
+    """What to add where the port is taken."""
+    cause = error.__cause__
+    is_taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE and config.values["bind"] is None
+    return "; --port 0 takes any that is free" if is_taken else ""
 
 
 def _path_to_try(config: Config, parts: Sequence[Part]) -> str:

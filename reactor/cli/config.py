@@ -5,6 +5,7 @@ else it is the default. Nothing is taken silently: what is not understood is a `
 """
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -33,6 +34,8 @@ several addresses are REACTOR_BIND="127.0.0.1:8000 unix:/run/x.sock".
 TERM, HUP or Ctrl-C lets answers under way be finished, a second Ctrl-C does not. Exit codes: 0 stopped, 1 crashed,
 2 usage, 3 could not start.
 """
+
+_ADDRESS = re.compile(r"(\[[^]]*\]:|[^:]*:)?[0-9]{1,5}")  # as http.server, runserver and others take one
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -197,6 +200,15 @@ def _unknown(unknown: Sequence[str], target: str | None, parser: argparse.Argume
     name = flags[0].partition("=")[0]
     right = meant(name, parser._option_string_actions)
     return f"there is no flag {name}" + (f"; did you mean {right}?" if right else "")
+
+
+def mistaken(target: str) -> str:
+    """What a TARGET that there is not was meant to be, if it is no TARGET: a flag, or "" if nothing like that."""
+    if target in ("help", "version"):
+        return f"--{target}"
+    if match := _ADDRESS.fullmatch(target):
+        return f"--port {target}" if match[1] is None else f"-b {target}"
+    return ""
 
 
 def _strays(environ: Mapping[str, str]) -> list[str]:

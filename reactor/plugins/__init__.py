@@ -22,11 +22,10 @@ from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
 from ..answers import Handler
-from ..values import did_you_mean
-from . import catalog
+from . import advice, catalog
 from .catalog import Listing, list_handlers
 from .importing import PluginError, import_builtin, import_file, import_named
-from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app, is_app_class, made_by
+from .interfaces import AUTO, INTERFACES, WSGI, Hosting, as_handler, is_app_class, made_by
 from .options import OptionError, build, split_options
 
 __all__ = [
@@ -155,7 +154,10 @@ def _by_name(place: str, has_options: bool) -> Any:
             raise PluginError(f"there is no handler {place}; did you mean {place}.py?")
         if place.isidentifier() and importlib.util.find_spec(place):
             raise PluginError(f"there is no handler {place}; of the module of that name, say which: {place}:ATTR")
-    return catalog.find(place, has_options)
+    found = catalog.find(place, has_options)
+    if found is None:
+        raise PluginError(f"there is no handler and no directory {place}{advice.for_missing_handler(place)}")
+    return found
 
 
 def _refuse_rest(name: str, attr: str) -> None:
@@ -172,8 +174,11 @@ def is_folder(place: str) -> bool:
 
 
 def _in_file(path: str, attr: str | None, usual: Sequence[str]) -> tuple[Any, str]:
+    if os.path.isdir(path):
+        raise PluginError(f"{path} is a directory; an option of it is written {path}:option=value")
     if not os.path.isfile(path):
-        raise PluginError(f"there is no file {path}{did_you_mean(path, _files_beside(path))}")
+        what = "file" if path.endswith(".py") else "file or directory"
+        raise PluginError(f"there is no {what} {path}{advice.near_path(path)}")
     return _attribute(import_file(path), attr, path, usual)
 
 
@@ -185,9 +190,12 @@ def _in_module(place: str, app_dir: str, usual: Sequence[str]) -> tuple[Any, str
     try:
         module = import_named(name, app_dir)
     except PluginError as error:
-        if getattr(error.__cause__, "name", None) != name or not catalog.has(name):
+        missing = getattr(error.__cause__, "name", None)
+        if missing is None or not f"{name}.".startswith(f"{missing}."):
             raise
-        raise PluginError(f"{error}; an option of {name} is written {name}:option=value") from error.__cause__
+        if os.path.isfile(place):
+            import_file(place)  # which says that it is no Python file
+        raise PluginError(f"{error}{advice.for_missing_module(name)}") from error.__cause__
     return _attribute(module, attr, name, usual)
 
 
@@ -197,28 +205,13 @@ def _attribute(module: ModuleType, attr: str | None, place: str, usual: Sequence
     if not attr:
         names = ", ".join(usual)
         factory = catalog.usual(module, catalog.FACTORIES)
-        hint = f"; --factory calls its {factory}" if factory else _own(module, usual)
+        hint = f"; --factory calls its {factory}" if factory else advice.for_manage_py(place)
+        hint = hint or advice.for_no_attribute(module, usual)
         raise PluginError(f"{place} has none of {names}; say which, as in {place}:ATTR{hint}")
     found: Any = module
     for part in attr.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise PluginError(f"{place} has no {attr}{did_you_mean(part, getattr(found, '__dict__', ()))}") from None
+            raise PluginError(f"{place} has no {attr}{advice.for_missing_attribute(found, part, place)}") from None
     return found, attr
-
-
-def _own(module: ModuleType, usual: Sequence[str]) -> str:
-    """What one might mean: the apps of a module, or what it defines itself."""
-    there = {name: each for name, each in vars(module).items() if callable(each)}
-    apps = [name for name, each in there.items() if is_app(each)] if usual is catalog.USUAL else []
-    own = [name for name, each in there.items() if getattr(each, "__module__", "") == module.__name__]
-    return f"; it has {', '.join(apps or own)}" if apps or own else ""
-
-
-def _files_beside(path: str) -> list[str]:
-    folder = os.path.dirname(path)
-    try:
-        return [os.path.join(folder, each) for each in os.listdir(folder or ".") if each.endswith(".py")]
-    except OSError:
-        return []

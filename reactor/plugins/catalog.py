@@ -15,7 +15,6 @@ from dataclasses import dataclass, is_dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..values import advise
 from .importing import HOME, PluginError, explaining, import_builtin
 
 if TYPE_CHECKING:  # it takes 15 ms to import, and most starts do without
@@ -27,7 +26,7 @@ FACTORIES = ("create_app", "make_app")  # and what makes it, with --factory
 
 
 def find(name: str, has_options: bool) -> Any:
-    """What `name` names; of a built-in that has both, its class if there are options to give it."""
+    """What `name` names, or None; of a built-in that has both, its class if there are options to give it."""
     if name in _modules():
         found = _offer(import_builtin(name), has_options)
         if found is not None:
@@ -38,8 +37,7 @@ def find(name: str, has_options: bool) -> Any:
         raise PluginError(f"several packages offer {name}: {values}; write module:attr")
     if points:
         return _load(points[0])
-    names = [each.name for each in list_handlers()]
-    raise PluginError(f"there is no handler {name}{advise(name, names, 'there are')}")
+    return None
 
 
 def has(name: str) -> bool:

@@ -102,7 +102,7 @@ def import_file(path: str) -> ModuleType:
     name = _free_name(os.path.basename(path))
     spec = importlib.util.spec_from_file_location(name, real)
     if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is no Python file: its name would end in .py")
+        raise PluginError(f"{path} is no Python file: its name would end in .py; a directory is served as a whole")
     _make_importable(os.path.dirname(real))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # while it runs, too: dataclasses and pickles look it up there
