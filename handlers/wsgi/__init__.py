@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from reactor import Answer, Request, Response, Server, handler_name
 
-from .body import Incoming
+from .body import IN_MEMORY, Incoming
 from .crew import Crew
 from .environ import Environs
 from .errors import ErrorLog
@@ -81,7 +81,9 @@ class Wsgi:
         if not request.head.terms.length:
             return None
         objection = self._way.objection() if isinstance(self._way, Crew) else None
-        return objection or Incoming(request, self._ask)
+        if objection is None and not 0 < request.head.terms.length <= IN_MEMORY:
+            return Incoming(request, self._ask)
+        return objection  # None: a short body is collected by the server
 
     def __call__(self, request: Request) -> Answer:
         body = request.body

@@ -7,6 +7,7 @@ changed; its head is encoded once, however often it is sent, and all of it once 
 
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, BinaryIO, cast
 
@@ -114,7 +115,11 @@ class Response:
             content_type = default_content_type(body)
         self._status = status
         self._sent = _NEVER  # how it left last time: the server's lines, by which it is known, and the whole
-        self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
+        if headers == () and type(content_type) is str:
+            self._headers, self._wire_fields = _only_type(content_type)
+        else:
+            self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
+            self._wire_fields = encode_fields(self._headers)
         self._body: bytes | FileBody | Iterator[Any]
         self._length: int | None
         if type(body) is bytes:
@@ -129,7 +134,6 @@ class Response:
                 raise ValueError(f"a {status} has no body")
             if status < 200:
                 self._body = iter(())  # no bytes, which nearly every answer has: so it is not taken for one
-        self._wire_fields = encode_fields(self._headers)
         if status == 426 and any(name.lower() == "upgrade" for name, _ in self._headers):
             self._wire_fields += b"Connection: Upgrade\r\n"  # RFC 9110 7.8
         self._wire_head = self._encode_head()
@@ -203,6 +207,13 @@ def check_headers(
         _check_header("Content-Type", content_type)
         pairs = (("Content-Type", content_type), *pairs)
     return pairs
+
+
+@lru_cache(maxsize=256)
+def _only_type(content_type: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """The headers where there is no other, and as they are sent: of a new Response, checking them was a third."""
+    headers = check_headers((), content_type)
+    return headers, encode_fields(headers)
 
 
 def check_trailers(fields: Fields) -> tuple[tuple[str, str], ...]:

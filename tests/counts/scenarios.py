@@ -38,6 +38,10 @@ def upload(request: Request) -> Response:
     return TAKEN
 
 
+def count(request: Request) -> Response:
+    return Response(200, b"%d" % len(request.body), content_type="text/plain")
+
+
 def answer(_request: Request) -> Response:
     return ANSWER
 
@@ -73,6 +77,9 @@ SCENARIOS = {
     "twelve-fields": Scenario(hello.handler, lambda _: TWELVE_FIELDS % 0, 5),
     "changed-head": Scenario(hello.handler, lambda number: TWELVE_FIELDS % number, 5),
     "changed-fields": Scenario(hello.handler, _all_changed, 5),
+    "post-1kib": Scenario(
+        count, lambda _: b"POST /test HTTP/1.1\r\nHost: a\r\nContent-Length: 1024\r\n\r\n" + bytes(1024), 4
+    ),
     "upload-1mib": Scenario(
         upload, lambda _: b"POST /test HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % MIB + bytes(MIB), 5
     ),
