@@ -1,15 +1,17 @@
 """Dialling: where a server is, as one writes it, and a socket that is on its way there.
 
-Law: names are looked up once, by `resolve`, which may wait; `dial` never does. Nothing here knows what is then said.
+Law: names are looked up by `resolve`, which may wait; `dial` never does. Nothing here knows what is then said.
 """
 
 import errno
+import ipaddress
 import os
 import re
 import socket
 from typing import NamedTuple
 
 from .address import AddressError, SocketAddress, parse_address
+from .http1.request import Origin
 from .http1.terms import is_host
 from .transport import Transport
 
@@ -18,10 +20,13 @@ _LATER = (0, errno.EINPROGRESS)
 
 
 class Place(NamedTuple):
-    """An address that can be dialled."""
+    """An address that can be dialled; as text, it is what an Origin calls its peer."""
 
     family: int
     address: SocketAddress
+
+    def __str__(self) -> str:
+        return Origin(self.address).peer
 
 
 class Upstream(NamedTuple):
@@ -31,6 +36,17 @@ class Upstream(NamedTuple):
     text: str
     authority: str
     base: str
+
+    @property
+    def has_name(self) -> bool:
+        """Whether it is called by a name, whose address may change; else by an address."""
+        if self.text.startswith("unix:"):
+            return False
+        try:
+            ipaddress.ip_address(_host(self.authority))
+        except ValueError:
+            return True
+        return False
 
 
 def parse_upstream(text: str) -> Upstream:
@@ -59,13 +75,17 @@ def resolve(upstream: Upstream) -> tuple[Place, ...]:
     if upstream.text.startswith("unix:"):
         path = upstream.text.removeprefix("unix:").removeprefix("//")
         return (Place(socket.AF_UNIX, re.sub("^@", "\0", path)),)
-    host = re.sub(":[0-9]*$", "", upstream.authority).strip("[]")
     try:
-        found = socket.getaddrinfo(host, _port(upstream.authority), type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_host(upstream.authority), _port(upstream.authority), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AddressError(upstream.text, f"cannot resolve the name: {reason}") from error
     return tuple(dict.fromkeys(Place(family, address) for family, _, _, _, address in found))
+
+
+def _host(authority: str) -> str:
+    """The host of a valid authority, without the brackets of an IPv6 address."""
+    return re.sub(":[0-9]*$", "", authority).strip("[]")
 
 
 def _port(authority: str) -> int:

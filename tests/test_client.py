@@ -556,6 +556,26 @@ def test_an_upstream_is_parsed(text: str, authority: str, base: str) -> None:
     assert parse_upstream(text) == Upstream(text, authority, base)
 
 
+@pytest.mark.parametrize(
+    ("text", "has_name"),
+    [
+        ("http://a.b:80/c", True),
+        ("http://localhost", True),
+        ("http://127.0.0.1:80/c", False),
+        ("http://[::1]:80", False),
+        ("unix:/a", False),
+    ],
+)
+def test_an_upstream_has_a_name_or_an_address(text: str, has_name: bool) -> None:
+    assert parse_upstream(text).has_name is has_name
+
+
+def test_a_place_as_text_is_what_its_connections_say() -> None:
+    assert str(Place(socket.AF_INET, ("192.0.2.1", 80))) == "192.0.2.1:80"
+    assert str(Place(socket.AF_INET6, ("::1", 80, 0, 0))) == "[::1]:80"
+    assert str(Place(socket.AF_UNIX, "/x")) == "unix"
+
+
 def test_where_it_is_is_looked_up() -> None:
     assert resolve(parse_upstream("http://127.0.0.1:9000/x")) == (Place(socket.AF_INET, ("127.0.0.1", 9000)),)
     assert resolve(parse_upstream("http://127.0.0.1")) == (Place(socket.AF_INET, ("127.0.0.1", 80)),)

@@ -34,7 +34,8 @@ class Proxy:
     says of who it is (X-Forwarded-…, Forwarded) is replaced by what we see, or, where the client is a proxy that is
     trusted, appended to ("append"). `limit_body`: bytes of a request's body, 0: any. Seconds: `timeout_connect`;
     `timeout_response`, for the head of an answer; `timeout_pause`, between two pieces of one; `timeout_tunnel`, of
-    silence in an upgraded connection; `keep_alive`, for a connection that is not used.
+    silence in an upgraded connection; `keep_alive`, for a connection that is not used; `lookup`, for which the address
+    behind a name is good, 0: as long as the server runs.
     """
 
     to: str
@@ -46,6 +47,7 @@ class Proxy:
     timeout_pause: float = 60.0
     timeout_tunnel: float = 3600.0
     keep_alive: float = 30.0
+    lookup: float = 60.0
 
     def __post_init__(self) -> None:
         self._named = [parse_upstream(each.strip()) for each in self.to.split(";") if each.strip()]
@@ -55,7 +57,7 @@ class Proxy:
             raise ValueError(f'host is "keep" or "replace", not {self.host!r}')
         if self.forwarded not in ("replace", "append"):
             raise ValueError(f'forwarded is "replace" or "append", not {self.forwarded!r}')
-        numbers = {"limit_body": self.limit_body, **self._timeouts._asdict()}
+        numbers = {"limit_body": self.limit_body, "lookup": self.lookup, **self._timeouts._asdict()}
         for name, value in numbers.items():
             if value < 0:
                 raise ValueError(f"{name} is 0 or more, not {value}")
@@ -68,10 +70,10 @@ class Proxy:
         )
 
     def startup(self, server: Server) -> None:
-        """Look the upstreams' names up, once. RuntimeError where one is not known."""
+        """Look the upstreams' names up. RuntimeError where one is not known."""
         pairs = [(each, self._heads(each)) for each in self._named]
         try:
-            self._upstreams = Upstreams(server.service, self._timeouts, pairs)
+            self._upstreams = Upstreams(server.service, self._timeouts, self.lookup, pairs)
         except ValueError as error:  # else it would be said of the server's own address
             raise RuntimeError(f"upstream {error}") from error
 

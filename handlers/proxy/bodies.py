@@ -4,7 +4,6 @@ Law: what the one side gives faster than the other takes it waits here, and is b
 What breaks off is seen to break off.
 """
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,8 +11,6 @@ from reactor import Answer, ClientConnection, ClientError, Headers, Later, Respo
 
 if TYPE_CHECKING:
     from .passage import Passage
-
-log = logging.getLogger("reactor")
 
 HIGH_WATER = 64 * 1024  # bytes that wait for the other side; the server's number
 
@@ -70,13 +67,20 @@ class RequestBody:
 
 class AnswerBody:
     """The body of an answer: what the upstream gives, as an iterator that a Response takes. `connection`: where it
-    comes from, until all of it has come (None: it has); `length`: of all of it, or None; `first`: what is here; `name`:
-    what it is called in the log. Attribute `on_over`: called once the upstream gives no more of it; or None."""
+    comes from, until all of it has come (None: it has); `length`: of all of it, or None; `first`: what is here; `tell`:
+    called with the reason if the upstream breaks it off. Attribute `on_over`: called once the upstream gives no more of
+    it; or None."""
 
-    def __init__(self, connection: ClientConnection | None, length: int | None, first: bytes, name: str = "") -> None:
+    def __init__(
+        self,
+        connection: ClientConnection | None,
+        length: int | None,
+        first: bytes,
+        tell: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self.length = length
         self.on_over: Callable[[], None] | None = None
-        self._name = name
+        self._tell = tell
         self._connection = connection
         self._pieces = [first] if first else []
         self._size = len(first)
@@ -101,7 +105,7 @@ class AnswerBody:
         self._end(None)
 
     def on_failure(self, error: ClientError) -> None:
-        log.warning("%s: %s", self._name, error.reason)
+        self._tell(error.reason)
         self.break_off(error.reason)
 
     def break_off(self, reason: str) -> None:
@@ -114,9 +118,9 @@ class AnswerBody:
         later, self._later = self._later, None
         if later is not None:
             later.answer(error)  # or nothing: then what is next is asked for, and that is the end
-        self._tell()
+        self._be_over()
 
-    def _tell(self) -> None:
+    def _be_over(self) -> None:
         on_over, self.on_over = self.on_over, None
         if on_over is not None:
             on_over()
@@ -151,7 +155,7 @@ class AnswerBody:
         self._later = None
         if connection is not None:
             connection.close()
-        self._tell()
+        self._be_over()
 
 
 def passed_trailers(trailers: Headers) -> list[tuple[str, str]]:

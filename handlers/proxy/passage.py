@@ -6,8 +6,8 @@ before anything of an answer came, and it may be repeated (RFC 9110 9.2.2) and i
 """
 
 import errno
-import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from reactor import ClientConnection, ClientError, Later, Place, Request, Response, ResponseHead, Taker, Upgrade
 
@@ -16,8 +16,6 @@ from .request_head import offered
 from .response_head import passed_fields, streamed_answer, whole_answer
 from .tunnel import Tunnel
 from .upstreams import Pool, Upstreams
-
-log = logging.getLogger("reactor")
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))  # RFC 9110 9.2.2
 KEPT = 128 * 1024  # bytes of a body that are kept to be sent again
@@ -34,9 +32,11 @@ class Passage:
     """An Asker. Attributes: `later` (the answer), `response` (the same once it was given, or None), `sender` (called
     when there is room for more of the request's body, or nobody who takes it; or None)."""
 
-    __slots__ = ("_body", "_connection", "_error", "_is_complete", "_is_reused", "_kept", "_kept_size", "_length",
-                 "_place", "_pool", "_request", "_routes", "_upstreams", "_was_repeated", "later", "response",
+    __slots__ = ("_body", "_connection", "_is_complete", "_is_reused", "_kept", "_kept_size", "_length", "_place",
+                 "_pool", "_request", "_routes", "_status", "_upstreams", "_was_repeated", "later", "response",
                  "sender")  # fmt: skip
+
+    _pool: Pool  # whose connection it is, or is to be
 
     def __init__(self, upstreams: Upstreams, request: Request, length: int) -> None:
         """`length`: of the request's body; below 0: not known."""
@@ -48,7 +48,6 @@ class Passage:
         self._request = request
         self._length = length
         self._connection: ClientConnection | None = None
-        self._pool: Pool | None = None
         self._place: Place | None = None  # that was dialled last
         self._routes: Iterator[tuple[Pool, Place]] | None = None  # where it has not been tried yet
         self._body: AnswerBody | None = None
@@ -56,7 +55,7 @@ class Passage:
         self._kept_size = 0
         self._is_complete = False
         self._is_reused = self._was_repeated = False
-        self._error: ClientError | None = None  # with which the last place could not be connected to
+        self._status = 502  # the answer, where no place can be connected to: what the last one came to
 
     # The client's side.
 
@@ -130,15 +129,16 @@ class Passage:
                 connection = found.dial(place)
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._fail(ClientError(503, f"no connection can be opened: {error.strerror}"))
+                    found.troubles.tell(str(place), self._request, f"no connection can be opened: {error.strerror}")
+                    self._give(_ANSWERS[503])
                     return
-                self._error = ClientError(502, f"cannot connect: {str(error.strerror).lower()}")
-                found.fail(place, self._error.reason)
+                self._status = 502
+                found.fail(place, self._request, f"cannot connect: {str(error.strerror).lower()}")
                 continue
             self._place = place
             self._ask(found, connection)
             return
-        self._fail(self._error or ClientError(502, "there is no upstream"))
+        self._give(_ANSWERS[self._status])
 
     def _ask(self, pool: Pool, connection: ClientConnection) -> None:
         self._pool, self._connection = pool, connection
@@ -165,6 +165,8 @@ class Passage:
         connection = self._connection
         if connection is None:
             return None
+        if not self._is_reused:
+            self._pool.succeed()
         if head.status == 101:
             return self._switch(head, payload, connection)
         if is_whole:
@@ -175,31 +177,32 @@ class Passage:
             self._connection = None
             self._give(whole_answer(head, b"", self._request))
             return None
-        self._body = body = AnswerBody(connection, head.announced, payload, self._name)
+        tell = partial(self._pool.troubles.tell, connection.origin.peer, self._request)
+        self._body = body = AnswerBody(connection, head.announced, payload, tell)
         if not self._is_complete:
             body.on_over = self._on_over
         self._give(streamed_answer(head, body))
         return body
 
     def on_failure(self, error: ClientError) -> None:
-        pool, place, self._connection = self._pool, self._place, None
+        pool, place, connection, self._connection = self._pool, self._place, self._connection, None
         may_repeat = self._is_idempotent and self._is_reused and self._kept is not None and not self._was_repeated
-        if pool is not None and place is not None and error.is_unconnected:
-            self._error = error
-            pool.fail(place, error.reason)
+        if place is not None and error.is_unconnected:
+            self._status = error.status
+            pool.fail(place, self._request, error.reason)
             self._connect(pool)
-        elif pool is not None and error.is_unheard and error.status == 502 and may_repeat:
+        elif error.is_unheard and error.status == 502 and may_repeat:
             self._was_repeated = True
             self._connect(pool)
         else:
-            self._fail(error)
+            self._fail(connection, error)
 
     def _switch(self, head: ResponseHead, payload: bytes, connection: ClientConnection) -> Taker | None:
         """The upstream goes on with another protocol."""
         name = (head.headers.raw(b"upgrade") or b"").lower()
         if name not in offered(self._request):
             connection.close()
-            self._fail(ClientError(502, "it switched to a protocol that was not offered"))
+            self._fail(connection, ClientError(502, "it switched to a protocol that was not offered"))
             return None
         tunnel = Tunnel(connection, payload)
         self.forget()
@@ -208,13 +211,10 @@ class Passage:
         self.later.answer(Upgrade(name.decode("ascii"), tunnel, passed_fields(head)))
         return tunnel
 
-    @property
-    def _name(self) -> str:
-        """What it is called in the log."""
-        return f"upstream {self._pool and self._pool.name} at {self._request}"
-
-    def _fail(self, error: ClientError) -> None:
-        log.warning("%s: %s", self._name, error.reason)
+    def _fail(self, connection: ClientConnection | None, error: ClientError) -> None:
+        """`connection`: that failed; None, where the answer had come, and something of ours has failed."""
+        address = "" if connection is None else connection.origin.peer
+        self._pool.troubles.tell(address, self._request, error.reason)
         self._give(_ANSWERS[error.status])
 
     def _on_over(self) -> None:

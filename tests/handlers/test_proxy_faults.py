@@ -36,8 +36,8 @@ def test_an_upstream_that_is_not_there_is_a_502(caplog: pytest.LogCaptureFixture
         assert answer.status == 502
         assert answer.body == b"the server behind this one gave no answer that can be passed on\n"
         assert ask(server, POST).status == 502
-    assert f"upstream {url}: cannot connect: connection refused" in caplog.text
-    assert f"upstream {url} at POST /: cannot connect: connection refused" in caplog.text
+    assert f"upstream {url}: cannot connect: connection refused, at GET /" in caplog.text
+    assert caplog.text.count("cannot connect") == 1
 
 
 def test_a_unix_socket_that_is_not_there_is_a_502(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -122,7 +122,7 @@ def test_an_answer_that_is_malformed_behind_a_turns_share_is_told_as_such(caplog
     with Scripted(always(answer)) as upstream, proxy_to(upstream.url) as server:
         with pytest.raises((ConnectionResetError, EOFError)):
             ask(server)
-        assert f"upstream {upstream.url} at GET /: its answer is malformed: a chunk's size line" in caplog.text
+        assert f"upstream {upstream.url}: its answer is malformed: a chunk's size line" in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -319,8 +319,8 @@ def test_where_all_are_down_each_is_tried_all_the_same(caplog: pytest.LogCapture
     with nobody() as one, nobody() as two, proxy_to(f"{one};{two}") as server:
         for _ in range(2):
             assert ask(server).status == 502
-    assert caplog.text.count(f"upstream {one}: cannot connect") == 2
-    assert caplog.text.count(f"upstream {two}: cannot connect") == 2
+    assert caplog.text.count(f"upstream {one}: cannot connect") == 1
+    assert caplog.text.count(f"upstream {two}: cannot connect") == 1
 
 
 def test_descriptors_that_are_used_up_are_a_503(

@@ -22,9 +22,10 @@ class Scripted:
     `url`; `heads` (those of the requests that were read by `read_head`); `errors` (what went wrong in a script).
     """
 
-    def __init__(self, play: Callable[["Peer", int], None]) -> None:
+    def __init__(self, play: Callable[["Peer", int], None], listener: socket.socket | None = None) -> None:
+        """`listener`: of which it takes a copy; None: on any port."""
         self._play = play
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0)) if listener is None else listener.dup()
         self._listener.settimeout(DEADLINE)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.heads: list[bytes] = []
@@ -35,10 +36,16 @@ class Scripted:
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
         self._is_over = True
         with suppress(OSError):
             socket.create_connection(self._listener.getsockname(), 1).close()  # for the sake of accept()
