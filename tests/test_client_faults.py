@@ -116,7 +116,7 @@ class Faulty:
         def attempt(argument: Any) -> Any:
             self.calls += 1
             if self.calls == self._at:
-                raise self._fault
+                raise type(self._fault)(*self._fault.args)  # its traceback would hold the connection
             return call(argument)
 
         return attempt
