@@ -24,10 +24,12 @@ Decoder = LengthBody | ChunkedBody | UntilCloseBody
 
 class Hearing:
     """One request at a time, and what has come of its answer. Attributes: `origin` (who is at the other end), `answers`
-    (how many were heard), `is_closed`."""
+    (how many were heard), `is_doubtful` (the last one had no body: a server that sends one all the same may still be at
+    it), `is_closed`."""
 
     __slots__ = ("_asker", "_decoder", "_has_ended", "_inbox", "_interims", "_is_asked", "_is_heard", "_is_paused",
-                 "_is_tunnel", "_keeps", "_method", "_parser", "_taker", "answers", "is_closed", "origin")  # fmt: skip
+                 "_is_tunnel", "_keeps", "_method", "_parser", "_taker", "answers", "is_closed", "is_doubtful",
+                 "origin")  # fmt: skip
 
     def __init__(self, limits: HeadLimits, origin: Origin) -> None:
         self.origin = origin
@@ -44,6 +46,7 @@ class Hearing:
         self._is_tunnel = self._keeps = False
         self._has_ended = False  # a tunnel's other end has: no more bytes will come
         self.answers = 0
+        self.is_doubtful = False
         self.is_closed = False
 
     def _take(self) -> None:
@@ -91,6 +94,7 @@ class Hearing:
             return
         begin = self._parser.end
         length = head.length
+        self.is_doubtful = not length
         if 0 <= length <= len(inbox) - begin and head.status != 101:  # nearly always: all of it is here
             self._inbox = inbox[begin + length :]
             self._release(head.keep_alive)

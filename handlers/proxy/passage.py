@@ -147,6 +147,8 @@ class Passage:
         if self._kept:
             wire = b"".join((wire, *self._kept))
         connection.ask(self, self._request.head.method, wire, self._is_complete)
+        if self.sender is not None and not connection.owed:  # what waited for another has left, and nobody will say so
+            self.sender()
 
     # The way back.
 

@@ -26,12 +26,18 @@ _WHO = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")  # what a client is ta
 # To a CGI, and what is like one, "_" and often any other byte is the same as "-".
 _UNMISTAKABLE = re.compile(rb"[0-9A-Za-z-]++")
 
-# ".." in a path, also where somebody takes a backslash for a slash, or a ";" for the end of a name.
-_CLIMBS = re.compile(r"(?:.*[/\\])?\.\.(?:[/\\;].*)?", re.DOTALL)
+# ".." in a path, also where somebody takes a backslash for a slash, or the path to end sooner: at a NUL, as in C, or at
+# a ";", a "?" or a "#" that was percent-encoded.
+_CLIMBS = re.compile(r"(?:.*[/\\])?\.\.(?:[/\\;?#\0].*)?", re.DOTALL)
 
 # protocol = protocol-name [ "/" protocol-version ], each a token                        RFC 9110 7.8
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _PROTOCOL = re.compile(rb"%b(?:/%b)?" % (_TOKEN, _TOKEN))
+
+# Forwarded = 1#( [ pair ] *( ";" [ pair ] ) ), pair = token "=" ( token / quoted-string )      RFC 7239 section 4
+_QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
+_PAIR = rb"(?:%b=(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
+_FORWARDED = re.compile(rb"%b(?:[ \t]*+[;,][ \t]*+%b)*" % (_PAIR, _PAIR))
 
 _CLIMBING = Response(400, 'the path has a ".." in it\n')
 _NO_NUMBER = Response(400, "Max-Forwards is not a number\n")
@@ -133,6 +139,8 @@ class RequestHeads:
         if self._appends:
             for name, value in said:
                 before[name.lower()] = _joined(before.get(name.lower()), value)
+            if not _FORWARDED.fullmatch(before.get(b"forwarded", b"")):  # a quote left open would swallow what we say
+                del before[b"forwarded"]
         after = dict(before)
         after[b"forwarded"] = _joined(before.get(b"forwarded"), element)
         if client:

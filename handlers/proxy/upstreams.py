@@ -43,17 +43,22 @@ class Pool:
 
     def idle(self, is_careful: bool) -> ClientConnection | None:
         """A connection that is free; the one that was used last. `is_careful`: one whose server is hardly just giving
-        it up, for what must not be repeated."""
+        it up, for what must not be repeated.
+
+        What has come on it since its last answer would be taken for the next one, if this turn's news of it are still
+        to be heard: so one on which that is likely, a farewell or a body that should not be, is looked at first.
+        """
         idle, now = self._idle, self._service.reactor.now
         while idle:
             connection = idle[-1]
+            is_old = now - connection.used > FRESH
             if connection.is_closed:
                 idle.pop()
             elif connection.deadline <= now:  # after a sleep, the tick that closes it is still to come
                 idle.pop().close()
-            elif is_careful and now - connection.used > FRESH:
+            elif is_careful and is_old:
                 return None
-            elif is_careful and not connection.is_there():
+            elif (is_careful or is_old or connection.is_doubtful) and not connection.is_there():
                 idle.pop()
             else:
                 return idle.pop()

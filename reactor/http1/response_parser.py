@@ -45,6 +45,8 @@ class ResponseHead:
             raise ProtocolError(502, "Connection is not a list of tokens")
         self.options = options
         self.keep_alive = b"close" not in options and (version != b"HTTP/1.0" or b"keep-alive" in options)
+        if status == 204 and (coding is not None or length not in (None, b"0")):
+            self.keep_alive = False  # it must not say so (RFC 9110 8.6, RFC 9112 6.1), and may send what it says
         self.length = response_length(method, status, version, coding, length)
         self.announced = None if length is None else body_length(version, None, length)
 

@@ -27,7 +27,8 @@ class Scripted:
         self._play = play
         self._listener = socket.create_server(("127.0.0.1", 0)) if listener is None else listener.dup()
         self._listener.settimeout(DEADLINE)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._address = address = self._listener.getsockname()
+        self.url = f"unix:{address}" if isinstance(address, str) else f"http://127.0.0.1:{address[1]}"
         self.heads: list[bytes] = []
         self.accepted = 0
         self.errors: list[BaseException] = []
@@ -47,8 +48,8 @@ class Scripted:
 
     def close(self) -> None:
         self._is_over = True
-        with suppress(OSError):
-            socket.create_connection(self._listener.getsockname(), 1).close()  # for the sake of accept()
+        with suppress(OSError), socket.socket(self._listener.family) as caller:
+            caller.connect(self._address)  # for the sake of accept()
         self._thread.join(DEADLINE)
         for thread in self._threads:
             thread.join(DEADLINE)
