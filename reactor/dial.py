@@ -16,6 +16,10 @@ from .http1.terms import is_host
 from .transport import Transport
 
 _URL = re.compile(r"http://([^/?#]*)(/[^?#]*)?", re.IGNORECASE)
+_NO_TLS = (
+    "TLS towards an upstream is not spoken here: name one that speaks http:// in a network that is yours, or a program"
+    " on this machine that speaks TLS to it (stunnel, nginx), as http://127.0.0.1:PORT or unix:/PATH"
+)
 _LATER = (0, errno.EINPROGRESS)
 
 
@@ -57,7 +61,7 @@ def parse_upstream(text: str) -> Upstream:
             raise AddressError(text, "a socket that is dialled has no mode")
         return Upstream(address.text, "localhost", "")
     if re.match("https:", text, re.IGNORECASE):
-        raise AddressError(text, "TLS towards an upstream is not here yet")
+        raise AddressError(text, _NO_TLS)
     match = _URL.fullmatch(text)
     if match is None:
         raise AddressError(text, "write http://HOST:PORT, http://HOST:PORT/BASE, or unix:/PATH")

@@ -238,7 +238,7 @@ def test_to_be_shut_down_without_having_been_started_is_harmless() -> None:
     [
         ("", "it has to be said where to"),
         (";", "it has to be said where to"),
-        ("https://a", "TLS towards an upstream is not here yet"),
+        ("https://a", "TLS towards an upstream is not spoken here: name one that speaks http://"),
         ("ftp://a", "write http://HOST:PORT"),
         ("127.0.0.1:9000", "write http://HOST:PORT"),
         ("http://", "'' is no host"),
