@@ -16,12 +16,9 @@ from .http1.request import Origin
 from .loop import READ, WRITE
 from .outbox import Outbox
 from .service import Service
+from .transport import BODY_SIZE
 
 log = logging.getLogger("reactor")
-
-# One read. More than a server's: an answer of 64 KiB and its head are one piece then, and cost 90 us where it was 135.
-# With its own header it is still below 128 KiB, where malloc turns to mmap.
-ANSWER_SIZE = 124 * 1024  # bytes
 
 
 class ClientConnection(Hearing):
@@ -215,7 +212,7 @@ class ClientConnection(Hearing):
 
     def _receive(self) -> None:
         try:
-            data = self._transport.recv(ANSWER_SIZE)
+            data = self._transport.recv(BODY_SIZE)  # an answer of 64 KiB and its head are one piece
         except BlockingIOError:
             return
         except OSError as error:

@@ -10,7 +10,7 @@ from time import monotonic
 from .dialogue import Dialogue
 from .http1.errors import ProtocolError
 from .outbox import BrokenPromise
-from .transport import RECV_SIZE, Transport
+from .transport import BODY_SIZE, RECV_SIZE, Transport
 
 log = logging.getLogger("reactor")
 
@@ -28,7 +28,7 @@ class Courier(Dialogue):
         """Read once into the inbox. False: nothing came, and what that means has been acted on."""
         recv = self._transport.recv  # in two steps: `transport.recv()` would search the class for a method first
         try:
-            data = recv(RECV_SIZE)
+            data = recv(RECV_SIZE if self._exchange is None else BODY_SIZE)
         except BlockingIOError:
             return False
         except OSError:

@@ -7,11 +7,11 @@ changed; its head is encoded once, however often it is sent, and all of it once 
 
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, BinaryIO, cast
 
 from .grammar import TOKEN, VALUE
+from .memo import LONGEST, Memo
 
 REASONS = {
     102: "Processing", 103: "Early Hints",
@@ -116,7 +116,7 @@ class Response:
         self._status = status
         self._sent = _NEVER  # how it left last time: the server's lines, by which it is known, and the whole
         if headers == () and type(content_type) is str:
-            self._headers, self._wire_fields = _only_type(content_type)
+            self._headers, self._wire_fields = _only_type[content_type]
         else:
             self._headers = check_headers(headers, content_type, is_upgrade_allowed=status == 426)  # RFC 9110 15.5.22
             self._wire_fields = encode_fields(self._headers)
@@ -209,11 +209,13 @@ def check_headers(
     return pairs
 
 
-@lru_cache(maxsize=256)
-def _only_type(content_type: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    """The headers where there is no other, and as they are sent: of a new Response, checking them was a third."""
+def _encode_type(content_type: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """The headers where there is no other, and as they are sent."""
     headers = check_headers((), content_type)
     return headers, encode_fields(headers)
+
+
+_only_type = Memo(_encode_type, lambda content_type, _: len(content_type) <= LONGEST)  # half of what a Response costs
 
 
 def check_trailers(fields: Fields) -> tuple[tuple[str, str], ...]:

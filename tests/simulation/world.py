@@ -19,7 +19,7 @@ from reactor.respondent import HIGH_WATER
 from reactor.server import Server
 from reactor.settings import Settings
 from reactor.state import AHEAD, CLOSED, UPGRADED
-from reactor.transport import RECV_SIZE
+from reactor.transport import BODY_SIZE, RECV_SIZE
 
 from .application import Application
 from .client import SLACK, Client
@@ -89,6 +89,7 @@ class World:
                 mock.patch("reactor.service.PARKED", self._random.choice((1, 500))),
                 mock.patch("reactor.service.CROWD", self._random.choice((0, 0, 100))),
                 mock.patch("reactor.courier.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
+                mock.patch("reactor.courier.BODY_SIZE", self._random.choice((64, 1000, BODY_SIZE))),
             ):
                 self.server = Server(self.application, ["127.0.0.1:80", "unix:@x"], self.settings, self._log)
                 kernel.on_turn = self._check
@@ -178,7 +179,7 @@ class World:
                 writing.add(stream)
             if connection.deadline + TICK < now:
                 kernel.fail(f"in {connection.state.name} it outlives its deadline by {now - connection.deadline} s")
-            if len(connection._inbox) > 2 * (HIGH_WATER + RECV_SIZE) or connection._outbox.size > OWED_LIMIT:
+            if len(connection._inbox) > 2 * (HIGH_WATER + BODY_SIZE) or connection._outbox.size > OWED_LIMIT:
                 kernel.fail(f"it holds {len(connection._inbox)} + {connection._outbox.size} bytes")
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         parked = self._check_parking()
