@@ -28,7 +28,8 @@ class Courier(Dialogue):
         """Read once into the inbox. False: nothing came, and what that means has been acted on."""
         recv = self._transport.recv  # in two steps: `transport.recv()` would search the class for a method first
         try:
-            data = recv(RECV_SIZE if self._exchange is None else BODY_SIZE)
+            exchange = self._exchange
+            data = recv(RECV_SIZE if exchange is None or not exchange.is_receiving else BODY_SIZE)
         except BlockingIOError:
             return False
         except OSError:

@@ -18,10 +18,11 @@ from .transport import FileError, Transport
 
 JOIN_LIMIT = 16 * 1024  # bytes; below it, one copy is cheaper than a vector
 VECTOR_LIMIT = 64  # buffers in one sendmsg; the system takes 1024 (IOV_MAX), but a list of them is copied each time
-PULLS = 16  # pieces taken from a source in one turn: a fast reader must not keep the loop to itself
+PULLS = 64  # pieces of up to 16 KiB taken from a source in one turn: a fast reader must not keep the loop to itself
 SHARE = 0.00025  # seconds that a source may take for its pieces in one turn, or for one: a hundred do it at a time
 QUICK = 0.001  # seconds that an iterator may take for a piece, and the one before is still held back for its sake
 FILE_SLICE = 1024 * 1024  # bytes asked of one sendfile, for the same reason
+SLICE_PULLS = 4  # what such a slice counts for
 
 log = logging.getLogger("reactor")
 
@@ -32,15 +33,21 @@ class BrokenPromise(Exception):
 
 class Source(Protocol):
     """The body of an answer, a piece at a time. `given`: bytes of body, so far, without framing; `joins`: bytes that
-    may be owed when it is pulled, to leave together with what it adds; `spent`: seconds that its pieces took, so far.
+    may be owed when it is pulled, to leave together with what it adds; `spent`: seconds that its pieces took, so far;
+    `is_done`: there is none left.
     """
 
     given: int
     joins: int
     spent: float
 
-    def step(self, outbox: "Outbox", transport: Transport) -> bool:
-        """Add a piece to the outbox, or send one; False: there is none left. BrokenPromise, OSError."""
+    @property
+    def is_done(self) -> bool: ...
+
+    def pull(self, outbox: "Outbox", transport: Transport, most: int, limit: float) -> int:
+        """Add pieces to the outbox, or send one: about so many, until more is owed than it `joins`, one is waited for,
+        or it has `spent` more than `limit`; returns how many, the large ones counted as several. BrokenPromise,
+        OSError."""
 
     def close(self) -> None: ...
 
@@ -109,16 +116,16 @@ class Outbox:
         source = self.source
         limit = 0.0 if source is None else source.spent + SHARE
         while True:
-            while pulls and self._is_ready():
-                pulls -= 1
+            while pulls > 0 and self._is_ready():
                 try:
-                    if not source.step(self, transport):  # type: ignore[union-attr]  # it is ready
-                        self.flush(transport)  # closing it may take its time
-                        self.drop_source()
-                    elif source.spent > limit:  # type: ignore[union-attr]  # likewise
-                        pulls = 0
+                    pulls -= source.pull(self, transport, pulls, limit)  # type: ignore[union-attr]  # it is ready
                 except BlockingIOError:
                     return
+                if source.is_done:  # type: ignore[union-attr]  # likewise
+                    self.flush(transport)  # closing it may take its time
+                    self.drop_source()
+                elif source.spent > limit:  # type: ignore[union-attr]  # likewise
+                    pulls = 0
             if not self.size:
                 return
             self.flush(transport, pulls > 0 and type(self.source) is FileSource)
@@ -172,13 +179,17 @@ class FileSource:
         self._offset = body.offset
         self._left = body.length
 
-    def step(self, outbox: Outbox, transport: Transport) -> bool:
+    @property
+    def is_done(self) -> bool:
+        return not self._left
+
+    def pull(self, outbox: Outbox, transport: Transport, _most: int, _limit: float) -> int:
         if not self._left:
-            return False
+            return 0
         count = min(self._left, FILE_SLICE)
         outbox.waiting = self._body.prepare(self._offset, count)
         if outbox.waiting is not None:
-            return True
+            return SLICE_PULLS
         try:
             sent = transport.sendfile(self._body.file, self._offset, count)
         except FileError as error:
@@ -189,7 +200,7 @@ class FileSource:
         self._offset += sent
         self._left -= sent
         outbox.sent += sent
-        return self._left > 0
+        return SLICE_PULLS
 
     def close(self) -> None:
         self._body.close()
@@ -202,7 +213,7 @@ class IteratorSource:
     Pieces that come quickly, one after the other, leave in one `send`; once one took its time, each leaves as it comes.
     """
 
-    __slots__ = ("_headers", "_is_chunked", "_iterator", "_left", "_trailers", "given", "joins", "spent")
+    __slots__ = ("_headers", "_is_chunked", "_iterator", "_left", "given", "is_done", "joins", "spent")
 
     def __init__(
         self,
@@ -213,57 +224,66 @@ class IteratorSource:
         headers: Headers | None = None,
     ) -> None:
         self._headers = headers
-        self._trailers: Any = None
         self._iterator = iterator
         self._left = length
         self._is_chunked = is_chunked
         self.given = 0
         self.joins = joins
         self.spent = 0.0
+        self.is_done = False
 
-    def step(self, outbox: Outbox, transport: Transport) -> bool:
-        began = monotonic()
-        piece = self._next(outbox)
-        took = monotonic() - began
-        self.spent += took
-        if took > QUICK:
-            self.joins = 0
-        if isinstance(piece, Later):
-            outbox.waiting = piece
-            return True
-        if piece is _END:
-            if self._left:
-                raise BrokenPromise(f"its iterator ended {self._left} bytes early")
-            trailers = b"" if self._trailers is None else self._encode_trailers()
-            if self._is_chunked:
-                outbox.add(b"0\r\n%b\r\n" % trailers)
-            return False
-        if not isinstance(piece, (bytes, bytearray, memoryview)):
-            raise BrokenPromise(f"its iterator gave {type(piece).__name__}, not bytes")
-        self._add(bytes(piece), outbox)
-        return True
-
-    def _next(self, outbox: Outbox) -> Any:
-        """The piece that was promised, or else the iterator's next, or _END."""
-        promised, outbox.waiting = outbox.waiting, None
-        if promised is None:
+    def pull(self, outbox: Outbox, _transport: Transport, most: int, limit: float) -> int:
+        taken = 0
+        now = monotonic()
+        while taken < most:
+            began = now
             try:
-                return next(self._iterator)
+                piece = next(self._iterator) if outbox.waiting is None else self._take_promised(outbox)
             except StopIteration as end:
-                self._trailers = end.value
-                return _END
-            except KeyboardInterrupt:
+                self._end(outbox, end.value)
+                break
+            except (KeyboardInterrupt, BrokenPromise):
                 raise
             except BaseException as error:
                 raise BrokenPromise("its iterator raised") from error
-        if isinstance(promised.value, BaseException):
-            raise BrokenPromise("a piece that it promised failed") from promised.value
-        return b"" if promised.value is None else promised.value
+            now = monotonic()
+            self.spent += now - began
+            if now - began > QUICK:
+                self.joins = 0
+            if type(piece) is not bytes:  # which nearly all are
+                if isinstance(piece, Later):
+                    outbox.waiting = piece
+                    return taken + 1
+                if not isinstance(piece, (bytes, bytearray, memoryview)):
+                    raise BrokenPromise(f"its iterator gave {type(piece).__name__}, not bytes")
+                piece = bytes(piece)
+            self._add(piece, outbox)
+            taken += 1 + len(piece) // JOIN_LIMIT
+            if outbox.size > self.joins or self.spent > limit:
+                break
+        return taken
 
-    def _encode_trailers(self) -> bytes:
+    def _end(self, outbox: Outbox, trailers: Any) -> None:
+        """There is no other piece."""
+        if self._left:
+            raise BrokenPromise(f"its iterator ended {self._left} bytes early")
+        lines = b"" if trailers is None else self._encode_trailers(trailers)
+        if self._is_chunked:
+            outbox.add(b"0\r\n%b\r\n" % lines)
+        self.is_done = True
+
+    def _take_promised(self, outbox: Outbox) -> Any:
+        """The piece that was waited for."""
+        promised, outbox.waiting = outbox.waiting, None
+        value = None if promised is None else promised.value
+        if isinstance(value, BaseException):
+            raise BrokenPromise("a piece that it promised failed") from value
+        return b"" if value is None else value
+
+    def _encode_trailers(self, trailers: Any) -> bytes:
         """The lines of the trailer fields, none where the client does not take them (RFC 9110 6.5.1, 10.1.4)."""
         try:
-            fields = check_trailers(self._trailers)
+            fields = check_trailers(trailers)
         except (TypeError, ValueError) as error:
             raise BrokenPromise("what its iterator returned are no trailers") from error
         offered = self._headers.raw(b"te") if self._headers is not None else None
@@ -301,6 +321,3 @@ def _close(close: Callable[[], None]) -> None:
         close()
     except Exception:
         log.exception("the body of an answer raised when it was closed")
-
-
-_END = object()  # of an iterator: None would be a piece, and a wrong one

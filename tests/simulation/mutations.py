@@ -171,7 +171,7 @@ MUTATIONS = [
         "promised, outbox.waiting = outbox.waiting, None",
         "promised, outbox.waiting = None, None",
     ),
-    Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n%b\\r\\n" % trailers)', "pass"),
+    Mutation("the last chunk is left out", "outbox.py", 'outbox.add(b"0\\r\\n%b\\r\\n" % lines)', "pass"),
     Mutation(
         "what was consumed is read again",
         "courier.py",

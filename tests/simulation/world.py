@@ -83,7 +83,7 @@ class World:
                 # The shares of a turn, from the smallest that there can be to the real ones.
                 mock.patch("reactor.dialogue._SHARE", range(self._random.choice((1, 2, 16)))),
                 mock.patch("reactor.dialogue.STEPS", self._random.choice((1, 30, 1500))),
-                mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16))),
+                mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16, 64))),
                 mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
                 mock.patch("reactor.parking.BURST", self._random.choice((1, 64))),
                 mock.patch("reactor.service.PARKED", self._random.choice((1, 500))),
