@@ -29,7 +29,7 @@ class Courier(Dialogue):
         recv = self._transport.recv  # in two steps: `transport.recv()` would search the class for a method first
         try:
             exchange = self._exchange
-            data = recv(RECV_SIZE if exchange is None or not exchange.is_receiving else BODY_SIZE)
+            data = recv(RECV_SIZE if exchange is None or exchange.later is not None else BODY_SIZE)
         except BlockingIOError:
             return False
         except OSError:
