@@ -22,7 +22,7 @@ log = logging.getLogger("reactor")
 
 
 class ClientConnection(Hearing):
-    """A connection to `place`, from its dialling on; OSError where that fails at once.
+    """A connection to `place`, from its dialling on; OSError where that fails at once, or it cannot be watched.
 
     `on_free(connection)` is called whenever it may be asked the next. Attributes, besides a Hearing's: `deadline`
     (seconds on the reactor's clock), `is_connecting`, `used` (since when it waits, but for bytes that came or left
@@ -204,11 +204,11 @@ class ClientConnection(Hearing):
             if self._is_leaving:
                 self.close()
             elif self._has_ended:  # nothing more is to be read, by which one would learn of it
-                self._service.reactor.call_soon(self._break)
+                self._service.reactor.call_soon(lambda: self._break("it listens no more"))
 
-    def _break(self) -> None:
+    def _break(self, reason: str) -> None:
         if not self.is_closed:
-            self._guarded(lambda: self._on_broken("it listens no more"))
+            self._guarded(lambda: self._on_broken(reason))
 
     def _receive(self) -> None:
         try:
@@ -255,11 +255,17 @@ class ClientConnection(Hearing):
     def _watch(self, events: int) -> None:
         try:
             self._service.reactor.watch(self, events, self._on_ready, self._watched)
-        except OSError:  # the selector takes no more, and has dropped what it could not change
-            self._watched = 0
-            self.close()
-            raise
-        self._watched = events
+        except OSError as error:  # the selector takes no more, and has dropped what it could not change
+            is_new, self._watched = not self._watched and self._asker is None, 0
+            if self._asker is None:
+                self.close()
+            else:
+                reason = f"it cannot be watched: {(error.strerror or 'no room').lower()}"
+                self._service.reactor.call_soon(lambda: self._break(reason))
+            if is_new:
+                raise  # nobody has it yet
+        else:
+            self._watched = events
 
     def _patience(self) -> float:
         """Seconds that may go by without a byte; 0: any number."""

@@ -277,7 +277,7 @@ def test_one_that_was_closed_before_it_could_be_said_to_be_broken_says_nothing(
 ) -> None:
     line.ask()
     line.connection.close()
-    line.connection._break()
+    line.connection._break("gone")
     assert line.told() == []
 
 
@@ -495,6 +495,61 @@ def test_a_selector_that_takes_no_more_is_told_at_once(
     with pytest.raises(OSError, match="No space"):
         ClientConnection(service, Place(listener.family, listener.getsockname()), ClientTimeouts(), print)
     assert service.outward == set()
+
+
+@pytest.fixture
+def unwatched(line: Line, peer: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Line:
+    """A line whose selector takes no more from now on."""
+
+    def refuse(handle: Any, events: int, callback: Any, before: int = 0) -> None:
+        if events:
+            if before:
+                line.reactor._selector.unregister(handle)  # as a selector that cannot modify does
+            raise OSError(errno.ENOSPC, "No space left on device")
+        line.reactor._selector.unregister(handle)
+
+    monkeypatch.setattr(line.reactor, "watch", refuse)
+    line.connection._transport.send = raise_blocked
+    return line
+
+
+def test_who_asks_and_cannot_be_watched_is_told_in_a_later_turn(unwatched: Line) -> None:
+    unwatched.ask()
+    assert unwatched.told() == []
+    unwatched.turn()
+    assert unwatched.told() == [(502, "it cannot be watched: no space left on device", True, False)]
+    assert unwatched.connection.is_closed
+    assert unwatched.service.outward == set()
+
+
+def test_an_answer_whose_connection_cannot_be_watched_breaks_off(
+    line: Line, peer: socket.socket, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.ask()
+    peer.sendall(LONG)
+    line.turn()
+    request.getfixturevalue("unwatched")
+    line.connection.pause()  # is not watched: nothing can fail
+    line.connection.resume()
+    line.turn()
+    assert line.told() == [(200, b"hello", False), (502, "it cannot be watched: no space left on device", False, False)]
+    assert "internal error" not in caplog.text
+
+
+def test_a_free_connection_that_cannot_be_watched_is_closed(
+    line: Line, peer: socket.socket, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.ask()
+    send = line.connection._transport.send
+    line.connection._transport.send = raise_blocked
+    line.connection.send(b"x")  # so that it is watched for both
+    peer.sendall(HELLO)
+    request.getfixturevalue("unwatched")
+    line.connection._transport.send = send
+    line.turn()
+    assert line.told() == [(200, b"hello", True)]
+    assert line.connection.is_closed
+    assert "internal error" not in caplog.text
 
 
 def test_a_turn_for_nothing_is_harmless(line: Line, peer: socket.socket) -> None:
