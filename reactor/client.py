@@ -29,8 +29,8 @@ class ClientConnection(Hearing):
     meanwhile; seconds, likewise).
     """
 
-    __slots__ = ("_is_deaf", "_is_ending", "_is_leaving", "_is_put_off", "_on_free", "_outbox", "_service",
-                 "_timeouts", "_transport", "_watched", "deadline", "is_connecting", "used")  # fmt: skip
+    __slots__ = ("_is_broken", "_is_deaf", "_is_ending", "_is_leaving", "_is_put_off", "_on_free", "_outbox",
+                 "_service", "_timeouts", "_transport", "_watched", "deadline", "is_connecting", "used")  # fmt: skip
 
     def __init__(
         self, service: Service, place: Place, timeouts: ClientTimeouts, on_free: "Callable[[ClientConnection], None]"
@@ -42,6 +42,7 @@ class ClientConnection(Hearing):
         self._transport, is_connected = dial(place)
         self._outbox = Outbox()
         self._is_deaf = False  # it takes no more of the request
+        self._is_broken = False  # and that was not because it has ended: what comes next is no end, and looks like one
         self._is_ending = False  # our FIN is to follow what is owed
         self._is_leaving = False  # and so is the close
         self._is_put_off = False  # bytes are here, and others have their turn first
@@ -198,8 +199,9 @@ class ClientConnection(Hearing):
                 self._transport.shutdown_write()
             if self._is_leaving and not self._outbox.size:
                 self.close()
-        except OSError:  # it listens no more; what it said before that, if only goodbye, is still to be read
+        except OSError as error:  # it listens no more; what it said before, if only goodbye, is still to be read
             self._is_deaf = True
+            self._is_broken = not isinstance(error, BrokenPipeError)  # an error is told once: recv knows of none
             self._outbox = Outbox()
             if self._is_leaving:
                 self.close()
@@ -219,7 +221,7 @@ class ClientConnection(Hearing):
             self._on_broken(f"the connection broke: {(error.strerror or 'reset').lower()}")
             return
         if not data:
-            self._on_eof()
+            self._on_broken("the connection broke") if self._is_broken else self._on_eof()
             return
         inbox = self._inbox
         if not inbox:

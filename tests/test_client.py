@@ -272,6 +272,33 @@ def test_it_may_leave_when_everything_has_left(line: Line, peer: socket.socket) 
     assert line.service.outward == set()
 
 
+@pytest.mark.parametrize("wire", [b"HTTP/1.1 200 OK\r\n\r\nhello", b"HTTP/1.1 101 Switching Protocols\r\n\r\nhello"])
+def test_a_reset_that_a_send_is_told_of_is_no_end_of_an_answer(line: Line, peer: socket.socket, wire: bytes) -> None:
+    line.ask(is_complete=False)
+    peer.sendall(wire)
+    line.turn()
+    reset(peer)
+    line.connection.send(b"more")  # takes the error with it: to recv, it looks like the end
+    assert line.connection._is_deaf
+    line.turn()
+    assert line.told()[1:] == [(502, "the connection broke", False, False)]
+
+
+def test_an_answer_that_had_ended_is_whole_even_if_the_request_was_not_wanted(line: Line, peer: socket.socket) -> None:
+    line.ask(is_complete=False)
+    peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    line.turn()
+    peer.recv(1000)
+    line.connection.pause()
+    peer.sendall(b"hello")
+    peer.close()
+    while not line.connection._is_deaf:  # the first is answered with a reset, of which the next is told
+        line.connection.send(b"more")
+    line.connection.resume()
+    line.turn()
+    assert line.told()[1:] == [b"hello", None]
+
+
 def test_one_that_was_closed_before_it_could_be_said_to_be_broken_says_nothing(
     line: Line, peer: socket.socket
 ) -> None:
