@@ -17,7 +17,8 @@ from reactor.http1.response import FileBody, Response
 from reactor.loop import Reactor
 
 from .kernel import Kernel
-from .plan import LARGE, PIECES, SMALL, STREAMED, text
+from .network import Network
+from .plan import KINDS, LARGE, PIECES, SMALL, STREAMED, text
 
 # What limit-concurrency counts: the answer itself is promised, and not a piece of it.
 WORKED_ON = ("later", "later-large", "later-stream", "later-raises", "never", "early-later")
@@ -27,11 +28,13 @@ PROTOCOL_TIMEOUT = 20.0  # seconds of a silent peer
 class Application:
     """Attributes: `open` (what is not closed yet, by a name), `promised` (which of these are Laters that are not
     answered), `was_promised_at` (when there last was one), `touched` (by client: when it last did something for it),
-    `on_dispatch` (called with "head" or "whole" and a token before a request is worked on).
+    `on_dispatch` (called with "head" or "whole" and a token before a request is worked on), `network` (the servers
+    behind its proxy; None: it has no proxy).
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, network: Network | None = None) -> None:
         self._kernel = kernel
+        self.network = network
         self._random = kernel.random
         self._count = 0
         self.reactor: Reactor | None = None
@@ -46,6 +49,13 @@ class Application:
 
     def startup(self, server: Any) -> None:
         self.reactor = server.reactor
+        if self.network is not None:
+            self.network.touch = self.touch
+            self.network.proxy.startup(server)
+
+    def shutdown(self) -> None:
+        if self.network is not None:
+            self.network.proxy.shutdown()
 
     def clean_up(self) -> None:
         """Close the files that a failure left open."""
@@ -87,6 +97,8 @@ class Application:
         kind, token = self._named(request)
         self.on_dispatch("head", token)
         self.touch(token)
+        if self.network is not None and is_passed(kind):
+            return self.network.on_head(request, token)
         match kind:
             case "sink" | "sink-pauses" | "sink-later" | "sink-stops" | "sink-raises":
                 return Sink(self, kind, token)
@@ -104,6 +116,8 @@ class Application:
         kind, token = self._named(request)
         self.on_dispatch("whole", token)
         self.touch(token)
+        if self.network is not None and is_passed(kind):
+            return self.network.proxy(request)
         match kind:
             case "empty":
                 return self._empty
@@ -218,6 +232,10 @@ class Application:
             self.touch(token)
         if kind == "stream-raises":
             raise RuntimeError("as asked")
+
+
+def is_passed(kind: str) -> bool:
+    return kind in KINDS and KINDS[kind].is_passed
 
 
 PAUSING = ("sink-pauses", "duplex-pauses", "duplex-raises")

@@ -282,7 +282,10 @@ class Client:
             self.fail(f"a {status} that nobody asked for")
             return
         begin = self._ends[index] - ask.size
+        network = self._application.network
         if status == 503 and settings.limit_concurrency:
+            if network is not None:
+                return  # what is passed on is worked on as well
             is_prompt = self._owed_since == inf  # else it may have been true when it was said
             if is_prompt and not self._application.promised and self._application.was_promised_at != now:
                 self.fail("503, and nothing is being worked on")
@@ -305,6 +308,10 @@ class Client:
                 since = min(since, self._accepted_at)
             if not timeout or now < since + timeout - EARLY:
                 self.fail(f"408 for {ask.kind} {ask.token} after {now - since} s, {'body' if in_body else 'head'}")
+            return
+        if ask.what.is_passed and network is not None and (status in (503, 504) or 502 == status != ask.status):
+            if not network.may_fail(ask.token, status):
+                self.fail(f"{status} for {ask.method} {ask.kind} {ask.token} without a reason")
             return
         if status != ask.status:
             self.fail(f"{status} for {ask.kind} {ask.token}, which is answered with {ask.status}")
@@ -336,6 +343,7 @@ class Client:
             self._kernel.now >= self.drained_at
             or (bool(ask.payload) and (ask.what.is_early or status == 503))
             or ask.what.is_bad
+            or (ask.is_old and ask.what.is_passed)  # whether its length was known is the upstream's affair
         )
 
     def has_said_method(self) -> bool:
@@ -353,6 +361,7 @@ class Client:
         assert self.stream is not None
         stream, settings, now = self.stream, self._settings, self._kernel.now
         self._reader.end()
+        self._judge_tunnel()
         if self._reader.has_closed or self._reader.is_upgraded:
             return
         last = self._script.asks[self.answered - 1] if self.answered else None
@@ -376,12 +385,40 @@ class Client:
         if not timeout or now < self._answered_at + timeout - EARLY:
             self.fail(f"closed after {now - self._answered_at} s of silence")
 
+    def _judge_tunnel(self) -> None:
+        """What the upstream said in a tunnel has arrived before the tunnel's end."""
+        network, now = self._application.network, self._kernel.now
+        if network is None or not self._reader.is_upgraded or now >= self.drained_at:
+            return
+        token = self._script.asks[self.answered - 1].token
+        if token in network.switched and self._reader.echoed < network.taken(token):
+            self.fail(f"the tunnel of {token} ends after {self._reader.echoed} of {network.taken(token)} bytes")
+
+    def _is_passing(self) -> bool:
+        """Whether an answer that is the upstream's breaks off, or may."""
+        network = self._application.network
+        if network is None:
+            return False
+        return any(
+            ask.what.is_passed
+            and ("head", ask.token) in self._dispatched
+            and (network.may_fail(ask.token, 0) or self._has_stopped_sending(index))
+            for index, ask in enumerate(self._script.asks)
+            if index >= self.answered
+        )
+
+    def _has_stopped_sending(self, index: int) -> bool:
+        """Whether the body of a request is waited for no more: then its answer breaks off as well."""
+        assert self.stream is not None
+        is_late = self._kernel.now >= self._headed[index] + self._settings.timeout_body - EARLY
+        return self.stream.received < self._ends[index] and (self.stream.has_ended or is_late)
+
     def _judge_reset(self) -> None:
         """A reset must have a reason."""
         assert self.stream is not None
         settings, now = self._settings, self._kernel.now
         ask = self.expected
-        if self.stream.was_put_off:
+        if self.stream.was_put_off or self._is_passing():
             return
         if ask is not None and ask.what.may_break and self._reader.is_inside:
             return
@@ -414,6 +451,9 @@ class Client:
 
     def _is_upgraded(self) -> bool:
         """Whether another protocol is spoken, though the 101 may stand behind answers that have not left yet."""
+        network = self._application.network
+        if network is not None and any(ask.token in network.switched for ask in self._script.asks):
+            return True
         return self._reader.is_upgraded or any(
             name.startswith(f"the protocol of {self.name}r") for name in self._application.open
         )
@@ -457,6 +497,11 @@ class Client:
         index, ask = self.answered, self.expected
         if index and stream.received < self._ends[index - 1]:  # answered early: the rest is still to come
             index, ask = index - 1, self._script.asks[index - 1]
+        if ask is not None and ask.what.is_passed and ("head", ask.token) in self._dispatched:
+            self._check_passed(index, ask, max(touched, self._paused_at, self._answered_at))
+            return
+        if index < self.answered:
+            pass
         elif ask is not None and stream.received + len(stream.inbound) >= self._ends[index] and stream.room:
             if now > max(touched, self._paused_at) + SLACK and not ask.what.is_silent:
                 self.fail(f"{ask.kind} {ask.token} is here, and the server does nothing")
@@ -476,6 +521,16 @@ class Client:
             if now > began + ask.size / settings.least_rate + settings.timeout_body + SLACK:
                 self.fail(f"has not sent its body, and is kept for {now - began} s")
 
+    def _check_passed(self, index: int, ask: Ask, touched: float) -> None:
+        """A request that is complete, and was passed on: the upstream speaks, or a timeout ends it."""
+        network = self._application.network
+        assert network is not None
+        assert self.stream is not None
+        if self.stream.received < self._ends[index]:
+            self._paused_at = self._kernel.now  # its body is the server's to wait for, and the upstream's to take
+        elif self._kernel.now > network.due(ask.token, touched) + SLACK:
+            self.fail(f"{ask.kind} {ask.token} was passed on, and nothing becomes of it")
+
     def check_queue(self, room_since: float, patience: float) -> None:
         """Nobody waits to be accepted for longer than `patience` (seconds) where there is room since then."""
         is_starving = self._kernel.now <= self._kernel.starved_at + SLACK
@@ -489,7 +544,8 @@ class Reader:
     """Reads what the server sends, strictly, and says at each answer what is wrong with it.
 
     Attributes: `continued` (index behind the last request that was told to continue), `has_closed` (an answer said
-    that it was the last), `is_inside` (an answer has begun and not ended), `is_upgraded`.
+    that it was the last), `is_inside` (an answer has begun and not ended), `is_upgraded`, `echoed` (bytes of the other
+    protocol that have come).
     """
 
     def __init__(self, client: Client) -> None:
@@ -499,7 +555,7 @@ class Reader:
         self._left = 0
         self._body = bytearray()
         self._status = 0
-        self._echoed = 0
+        self.echoed = 0
         self._will_close = False
         self.continued = 0
         self.has_closed = self.is_upgraded = False
@@ -568,6 +624,8 @@ class Reader:
         if len(fields) != len(lines) - 1:
             self._client.fail(f"a field twice: {lines}")
         ask = self._client.expected
+        if status == 103 and ask is not None and ask.kind in ("pass-interim", "pass-garbage") and not ask.is_old:
+            return bool(self._buffer)
         if status == 100:
             if ask is None or not ask.expects or self.continued > self._client.answered:
                 self._client.fail("a 100 that nobody waits for")
@@ -604,10 +662,10 @@ class Reader:
         return bool(self._buffer) or not self._left
 
     def _step_upgraded(self) -> bool:
-        said = self._client.upgraded_bytes()[self._echoed : self._echoed + len(self._buffer)]
+        said = self._client.upgraded_bytes()[self.echoed : self.echoed + len(self._buffer)]
         if said != self._buffer:
             self._client.fail("the other protocol's bytes are not what was sent")
-        self._echoed += len(said)
+        self.echoed += len(said)
         self._buffer.clear()
         return False
 

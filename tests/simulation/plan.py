@@ -27,6 +27,7 @@ class Kind(NamedTuple):
     is_silent: bool = False  # it is never answered
     is_bad: bool = False  # no handler sees it
     is_upgrade: bool = False
+    is_passed: bool = False  # to a server behind the proxy; what that does is in upstream.py
 
 
 # By the first part of the path; what each does is in application.py.
@@ -69,6 +70,29 @@ KINDS = {
     "upgrade-later": Kind(101, 0, is_upgrade=True),
 }
 NAMES = list(KINDS)
+PASSED = {
+    "pass": Kind(is_passed=True),
+    "pass-empty": Kind(204, 0, is_passed=True),
+    "pass-pieces": Kind(size=STREAMED, is_passed=True),
+    "pass-chunked": Kind(size=STREAMED, is_passed=True),
+    "pass-close": Kind(size=STREAMED, is_passed=True),
+    "pass-large": Kind(size=LARGE, is_passed=True),
+    "pass-interim": Kind(is_passed=True),
+    "pass-upload": Kind(upload=5_000, is_early=True, is_passed=True),
+    "pass-upload-large": Kind(upload=60_000, is_early=True, is_passed=True),
+    "pass-early": Kind(401, 0, upload=20_000, is_early=True, is_passed=True),
+    "pass-duplex": Kind(202, STREAMED, upload=5_000, is_early=True, is_passed=True),
+    "pass-short": Kind(size=STREAMED, may_break=True, is_passed=True),
+    "pass-reset": Kind(size=STREAMED, may_break=True, is_passed=True),
+    "pass-much": Kind(is_passed=True),
+    "pass-garbage": Kind(502, 0, is_passed=True),
+    "pass-never": Kind(504, 0, is_passed=True),
+    "pass-deaf": Kind(504, 0, upload=20_000, is_early=True, is_passed=True),
+    "pass-tunnel": Kind(101, 0, is_upgrade=True, is_passed=True),
+}
+PASSED_NAMES = list(PASSED)
+PASSED_USUAL = ["pass", "pass", "pass-empty", "pass-chunked", "pass-large", "pass-upload"]
+KINDS |= PASSED
 USUAL = ["hello", "hello", "empty", "empty", "large", "stream", "file", "later", "echo", "sink"]
 
 # What no handler sees: the bytes, and the status of the refusal.
@@ -87,7 +111,7 @@ SMUGGLED = b"GET /hello/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 class Ask(NamedTuple):
     """One request, and what must become of it. `kind`: a name in KINDS, or "bad"; `size`: of the whole, as the client
-    would send it; `status`, `body`: of the answer."""
+    would send it; `status`, `body`: of the answer; `upload`: bytes of its own body, without the coding."""
 
     token: str
     kind: str
@@ -100,6 +124,7 @@ class Ask(NamedTuple):
     is_old: bool
     wants_close: bool
     expects: bool
+    upload: int = 0
 
     @property
     def size(self) -> int:
@@ -128,8 +153,11 @@ class Script(NamedTuple):
     every: float
 
 
-def draw_ask(random: Random, token: str, body_limit: int) -> Ask:
+def draw_ask(random: Random, token: str, body_limit: int, passes: bool) -> Ask:
+    """`passes`: most of them are for a server behind the proxy."""
     kind = random.choice(USUAL if random.random() < 0.5 else NAMES)
+    if passes and random.random() < 0.8:
+        kind = random.choice(PASSED_USUAL if random.random() < 0.5 else PASSED_NAMES)
     if random.random() < 0.04:
         data, status = random.choice(BAD)
         head, end, payload = data.partition(b"\r\n\r\n")
@@ -138,6 +166,8 @@ def draw_ask(random: Random, token: str, body_limit: int) -> Ask:
     what = KINDS[kind]
     is_old = random.random() < 0.12 and not what.is_upgrade
     method = "POST" if what.upload else random.choice(("GET", "GET", "GET", "HEAD")) if not what.is_upgrade else "GET"
+    if what.is_passed and method in ("POST", "GET") and not what.is_upgrade:  # what may be repeated, and what may not
+        method = random.choice(("POST", "PUT") if what.upload else ("GET", "POST"))
     fields = ["Host: a"]
     wants_close = is_old
     if is_old and random.random() < 0.7:
@@ -150,7 +180,7 @@ def draw_ask(random: Random, token: str, body_limit: int) -> Ask:
         fields += ["Connection: Upgrade", "Upgrade: toy"]
     if random.random() < 0.1:
         fields.append("X-Filler: " + "x" * random.choice((10, 300)))
-    payload, expects = b"", False
+    payload, expects, upload = b"", False, b""
     if what.upload:
         upload = text(token, random.choice((what.upload, what.upload, 1)))
         expects = not is_old and random.random() < 0.15
@@ -172,7 +202,7 @@ def draw_ask(random: Random, token: str, body_limit: int) -> Ask:
             status, body, what = 413, b"", what._replace(is_early=True, is_bad=True)
         elif kind in ("sink-stops", "sink-raises") and len(upload) < 100:
             status, body, what = 200, upload, what._replace(is_early=False)
-    return Ask(token, kind, what, method, head, payload, status, body, is_old, wants_close, expects)
+    return Ask(token, kind, what, method, head, payload, status, body, is_old, wants_close, expects, len(upload))
 
 
 def chunk(random: Random, data: bytes) -> bytes:
@@ -187,10 +217,10 @@ def chunk(random: Random, data: bytes) -> bytes:
     return b"".join((*pieces, b"0\r\n", b"X-Trailer: t\r\n" * random.randint(0, 1), b"\r\n"))
 
 
-def draw_script(random: Random, number: int, listeners: int, body_limit: int) -> Script:
+def draw_script(random: Random, number: int, listeners: int, body_limit: int, passes: bool = False) -> Script:
     asks = []
     for index in range(random.choice((1, 1, 2, 3, 5, 20) if random.random() < 0.95 else (0,))):
-        asks.append(draw_ask(random, f"c{number}r{index}", body_limit))
+        asks.append(draw_ask(random, f"c{number}r{index}", body_limit, passes))
         if asks[-1].what.is_upgrade or asks[-1].what.is_bad:
             break
     if asks and asks[-1].what.is_upgrade:  # bytes for the protocol; without it, they are no request

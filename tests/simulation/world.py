@@ -5,6 +5,8 @@ import logging
 import re
 import weakref
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import StringIO
 from math import inf
@@ -13,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 from reactor.address import Address, Endpoint
+from reactor.client import ClientConnection
 from reactor.connection import Connection
 from reactor.loop import READ, WRITE
 from reactor.respondent import HIGH_WATER
@@ -24,10 +27,13 @@ from reactor.transport import BODY_SIZE, RECV_SIZE
 from .application import Application
 from .client import SLACK, Client
 from .kernel import Failure, Kernel, Listening, Stream, Weather
+from .network import Network, Outbound
 from .plan import LARGE, draw_script
 
 TICK = 1.001  # seconds between two looks at the deadlines
 AT_ONCE = 0.01  # seconds
+HEAD = 65_536  # bytes: the largest head of an answer
+PROXIES = 4  # one world in so many has a proxy
 OWED_LIMIT = 2 * HIGH_WATER + LARGE + RECV_SIZE  # bytes that a connection may owe: one turn's answers, and the last
 
 
@@ -42,6 +48,17 @@ class Numbered(Connection):
         return self.number if hasattr(self, "number") else id(self)
 
 
+class NumberedOutward(ClientConnection):
+    """The same of a connection that the server opened."""
+
+    __slots__ = ("__weakref__", "number")
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 class World:
     """Attributes: `kernel`, `server`, `clients`, `trace` (lines, if it is kept)."""
 
@@ -50,18 +67,21 @@ class World:
         self.trace: list[str] | None = [] if is_traced else None
         self.kernel = Kernel(random, draw_weather(random), self.trace)
         self.settings = draw_settings(random)
-        self.application = Application(self.kernel)
+        self.network = Network(self.kernel) if seed % PROXIES == PROXIES - 1 else None
+        self.application = Application(self.kernel, self.network)
         self.application.on_dispatch = self._on_dispatch
         self._listeners: list[Listening] = []
         self._count = 0
         self._room_since = self._spare_since = inf
         self._left = 0  # bytes that are here and not looked at
-        self._alive: list[weakref.ref[Connection]] = []
+        self._alive: list[weakref.ref[Connection | ClientConnection]] = []
         self._log = StringIO()
         self.server: Server
         self.clients: dict[str, Client] = {}
         for number in range(random.choice((1, 2, 3, 6))):
-            script = draw_script(random, number, 2, self.settings.limit_body_size)
+            script = draw_script(random, number, 2, self.settings.limit_body_size, self.network is not None)
+            if self.network is not None:
+                self.network.asks |= {ask.token: ask for ask in script.asks}
             self.clients[script.name] = Client(self.kernel, script, self.application, self.settings)
             self.kernel.at(script.begin, partial(self._begin, self.clients[script.name], script.listener))
         self.kernel.say("settings", str(self.settings))
@@ -78,6 +98,7 @@ class World:
         try:
             with (
                 kernel.installed(),
+                self._proxied(),
                 mock.patch("reactor.server.open_address", self._open),
                 mock.patch("reactor.listener.Connection", self._connection),
                 # The shares of a turn, from the smallest that there can be to the real ones.
@@ -109,6 +130,31 @@ class World:
             raise Failure(complaints.said[0])
         if kernel.failures:
             raise kernel.failures[0]
+
+    @contextmanager
+    def _proxied(self) -> Iterator[None]:
+        """What dialling and the proxy ask for, they ask the network; and they hold back as much as it says."""
+        network = self.network
+        if network is None:
+            yield
+            return
+        with (
+            mock.patch("reactor.dial.socket", network.system()),
+            mock.patch("reactor.client.RECV_SIZE", network.size),
+            mock.patch("handlers.proxy.upstreams.ClientConnection", self._outward),
+            mock.patch("handlers.proxy.bodies.HIGH_WATER", network.high),
+            mock.patch("handlers.proxy.tunnel.HIGH_WATER", network.high),
+            mock.patch("handlers.proxy.passage.KEPT", network.kept),
+        ):
+            yield
+
+    def _outward(self, *arguments: Any) -> ClientConnection:
+        self._count += 1
+        connection = NumberedOutward.__new__(NumberedOutward)
+        connection.number = self._count
+        connection.__init__(*arguments)  # type: ignore[misc]  # its number comes first: it is hashed
+        self._alive.append(weakref.ref(connection))
+        return connection
 
     def _begin(self, client: Client, listener: int) -> None:
         client.begin(self._listeners[listener])
@@ -181,6 +227,7 @@ class World:
                 kernel.fail(f"in {connection.state.name} it outlives its deadline by {now - connection.deadline} s")
             if len(connection._inbox) > 2 * (HIGH_WATER + BODY_SIZE) or connection._outbox.size > OWED_LIMIT:
                 kernel.fail(f"it holds {len(connection._inbox)} + {connection._outbox.size} bytes")
+        watched += self._check_outward()
         listening = sum(each.fileno() in registered for each in self._listeners if each.fileno() >= 0)
         parked = self._check_parking()
         if len(registered) != 1 + watched + listening + (service.parking is not None):
@@ -222,6 +269,32 @@ class World:
                 kernel.fail(f"{fd} is parked, and outlives its deadline by {kernel.now - deadline} s")
         return len(deadlines)
 
+    def _check_outward(self) -> int:
+        """The same of the connections that the server opened; how many of them are watched."""
+        kernel, network, watched = self.kernel, self.network, 0
+        registered = self.server.reactor._selector.registered  # type: ignore[attr-defined]  # it is ours
+        for connection in self.server.service.outward:
+            assert isinstance(connection, NumberedOutward)
+            assert network is not None
+            fd = connection.fileno()
+            stream = kernel.descriptors.get(fd)
+            if connection.is_closed or not isinstance(stream, Outbound):
+                kernel.fail(f"a connection to {connection.origin.peer} has descriptor {fd} and is kept")
+            events = wanted_outward(connection)
+            key = registered.get(fd)
+            if key is None and stream.is_disturbed:
+                continue  # the selector has dropped it: its end comes with the next turn
+            if (key.events if key else 0) != events or (key is not None and key.fileobj is not connection):
+                kernel.fail(f"a connection that was dialled is watched for {key and key.events}, and wants {events}")
+            watched += key is not None
+            if connection.deadline + TICK < kernel.now and self.server.service.connections:
+                kernel.fail(f"a passage outlives its deadline by {kernel.now - connection.deadline} s")
+            back = getattr(connection._taker, "_size", 0)
+            inbox = len(connection._inbox)
+            if inbox > HEAD + network.size or back > network.high + network.size or connection.owed > network.owed:
+                kernel.fail(f"a passage holds {inbox} + {back} + {connection.owed} bytes")
+        return watched
+
     def _after(self) -> None:
         """The server has stopped: nothing is left of anything."""
         kernel, service = self.kernel, self.server.service
@@ -234,7 +307,7 @@ class World:
             kernel._loose.popleft()()
         left = {
             "descriptors": kernel.descriptors, "connections": service.connections, "working": service.working,
-            "clients": service.clients, "open": self.application.open,
+            "clients": service.clients, "open": self.application.open, "outward": service.outward,
         }  # fmt: skip
         if any(left.values()):
             kernel.fail(f"something is left: { {name: value for name, value in left.items() if value} }")
@@ -283,6 +356,14 @@ def wanted(connection: Connection) -> int:
     if connection._has_said_goodbye or (connection.state in AHEAD and len(connection._inbox) > HIGH_WATER):
         events &= ~READ
     return events
+
+
+def wanted_outward(connection: ClientConnection) -> int:
+    """The events that a connection which the server opened has to be watched for."""
+    if connection.is_connecting:
+        return WRITE
+    is_read = not (connection._is_paused or connection._has_ended)
+    return READ * is_read | (WRITE if connection.owed else 0)
 
 
 def draw_weather(random: Random) -> Weather:
