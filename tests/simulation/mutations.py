@@ -1,6 +1,6 @@
 """`python3 -m tests.simulation.mutations`: put faults into the server, one at a time, and see the simulation find each.
 
-A mutation is one place in `reactor/`, and what stands there instead: the mistakes that are made in servers like this
+A mutation is one place in `reactor/` or the proxy, and what stands there instead: the mistakes that are made in servers like this
 one. It is applied to a copy; what is not found says that the simulation does not look there.
 """
 
@@ -22,12 +22,16 @@ SEEDS = 5000  # that may be needed to find one
 
 
 class Mutation(NamedTuple):
-    """In `file`, under `reactor/`, `new` stands instead of `old`, which is there exactly once."""
+    """In `file`, under `reactor/` or of `handlers/`, `new` stands instead of `old`, which is there exactly once."""
 
     name: str
     file: str
     old: str
     new: str
+
+    @property
+    def path(self) -> str:
+        return self.file if self.file.startswith("handlers/") else f"reactor/{self.file}"
 
 
 MUTATIONS = [
@@ -497,13 +501,204 @@ MUTATIONS = [
     ),
 ]
 
+# The client and the proxy.
+MUTATIONS += [
+    Mutation(
+        "who does not answer when dialled is waited for for ever",
+        "client.py",
+        "            return timeouts.connect\n",
+        "            return 0\n",
+    ),
+    Mutation("a connection that failed is taken for one", "client.py", "        if failure:\n", "        if False:\n"),
+    Mutation(
+        "what is owed to an upstream is not watched for", "client.py", "| (WRITE if self._outbox.size else 0)", "| 0"
+    ),
+    Mutation(
+        "a dialled connection that is closed is counted for ever",
+        "client.py",
+        "self._service.outward.discard(self)",
+        "pass",
+    ),
+    Mutation(
+        "an upstream is read while nobody takes what it says", "client.py", "(0 if self._is_paused or", "(0 if False or"
+    ),
+    Mutation(
+        "nobody is told that a dialled connection is not watched",
+        "client.py",
+        "self._service.reactor.call_soon(lambda: self._break(reason))",
+        "pass",
+    ),
+    Mutation(
+        "a reset that a send was told of is an end",
+        "client.py",
+        "self._is_broken = not isinstance(error, BrokenPipeError)",
+        "self._is_broken = False",
+    ),
+    Mutation(
+        "what has left of a request buys no time",
+        "client.py",
+        "            if self._outbox.sent > sent:\n",
+        "            if False:\n",
+    ),
+    Mutation(
+        "a kept connection is given no time for another answer",
+        "client.py",
+        "            self.used = self._service.reactor.now  # from here on it is waited for\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "who takes more again hears nothing of what is here",
+        "client.py",
+        "        if self._inbox:\n            self._put_off()\n        self._settle()",
+        "        self._settle()",
+    ),
+    Mutation(
+        "what is here of a chunked answer is forgotten",
+        "client.py",
+        "self._service.reactor.call_soon(self._go_on)",
+        "pass",
+    ),
+    Mutation(
+        "a connection is kept whose request is not complete",
+        "hearing.py",
+        "elif keeps and self._is_asked:",
+        "elif keeps:",
+    ),
+    Mutation("a connection that said too much is kept", "hearing.py", "        if self._inbox:\n            log", "        if False:\n            log"),
+    Mutation(
+        "an answer that is cut short is whole",
+        "hearing.py",
+        "elif not isinstance(decoder, UntilCloseBody) or taker is None:",
+        "elif taker is None:",
+    ),
+    Mutation("interim responses without end", "hearing.py", "if self._interims > INTERIMS:", "if False:"),
+    Mutation(
+        "an answer goes on behind its end",
+        "hearing.py",
+        "self._inbox = inbox[begin + length :]",
+        "self._inbox = b\"\"",
+    ),
+    Mutation(
+        "what must not be repeated is repeated",
+        "handlers/proxy/passage.py",
+        "may_repeat = self._is_idempotent and",
+        "may_repeat = True and",
+    ),
+    Mutation(
+        "nothing is repeated",
+        "handlers/proxy/passage.py",
+        "error.is_unheard and error.status == 502 and may_repeat",
+        "False",
+    ),
+    Mutation(
+        "only one place is tried",
+        "handlers/proxy/passage.py",
+        "            pool.fail(place, error.reason)\n            self._connect(pool)",
+        "            pool.fail(place, error.reason)\n            self._fail(error)",
+    ),
+    Mutation(
+        "what was kept of a body is not sent again",
+        "handlers/proxy/passage.py",
+        "        if self._kept:\n",
+        "        if self._kept and not self._was_repeated:\n",
+    ),
+    Mutation(
+        "all of a body is kept",
+        "handlers/proxy/passage.py",
+        "if self._kept_size > KEPT and",
+        "if False and",
+    ),
+    Mutation(
+        "a client that has gone leaves its question behind",
+        "handlers/proxy/passage.py",
+        "        if connection is not None:\n            connection.close()\n        if body",
+        "        if body",
+    ),
+    Mutation(
+        "a piece waits for room on a connection that is over",
+        "handlers/proxy/passage.py",
+        "            if sender is not None:  # a piece",
+        "            if False:  # a piece",
+    ),
+    Mutation(
+        "an answer that breaks off looks whole",
+        "handlers/proxy/bodies.py",
+        "self._end(ConnectionAbortedError(reason))",
+        "self._end(None)",
+    ),
+    Mutation(
+        "an upstream is read however slow the client",
+        "handlers/proxy/bodies.py",
+        "if self._size > HIGH_WATER and self._connection is not None:",
+        "if False:",
+    ),
+    Mutation("an upstream is never read again", "handlers/proxy/bodies.py", "                connection.resume()", "                pass"),
+    Mutation(
+        "a client is read however slow the upstream",
+        "handlers/proxy/bodies.py",
+        "if passage.owed <= HIGH_WATER:",
+        "if True:",
+    ),
+    Mutation(
+        "a client whose body waits for room is forgotten",
+        "handlers/proxy/bodies.py",
+        "            room.answer(None)",
+        "            pass",
+    ),
+    Mutation(
+        "the last chunk of a request is left out",
+        "handlers/proxy/bodies.py",
+        'self._passage.send(b"0\\r\\n\\r\\n", is_complete=True)',
+        "self._passage.send(b\"\", is_complete=True)",
+    ),
+    Mutation(
+        "an answer that nobody takes goes on",
+        "handlers/proxy/bodies.py",
+        "        if connection is not None:\n            connection.close()",
+        "        if False:\n            pass",
+    ),
+    Mutation(
+        "what must not be repeated is sent where nobody is",
+        "handlers/proxy/upstreams.py",
+        "elif is_careful and not connection.is_there():",
+        "elif False:",
+    ),
+    Mutation(
+        "kept connections outlive the server",
+        "handlers/proxy/upstreams.py",
+        "        for connection in idle:\n            connection.close()",
+        "        pass",
+    ),
+    Mutation(
+        "what stands behind a 101 is lost", "handlers/proxy/tunnel.py", "        link.send(self._first)\n", ""
+    ),
+    Mutation(
+        "a tunnel is left open behind its client",
+        "handlers/proxy/tunnel.py",
+        "        else:\n            self._connection.close()",
+        "        else:\n            pass",
+    ),
+    Mutation(
+        "who has said goodbye in a tunnel is not heard of",
+        "handlers/proxy/tunnel.py",
+        "        self._connection.end()\n",
+        "",
+    ),
+    Mutation(
+        "a tunnel's last bytes are lost with its client",
+        "handlers/proxy/tunnel.py",
+        "            self._connection.leave()",
+        "            self._connection.close()",
+    ),
+]
+
 
 def hunt(mutation: Mutation, seeds: int) -> tuple[str, float]:
     """What the simulation says of a server with this fault ("" is nothing), and how long that took, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("reactor", "handlers", "tests"):
             shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__", "corpus"))
-        path = Path(folder, "reactor", mutation.file)
+        path = Path(folder, mutation.path)
         text = path.read_text("utf-8")
         if text.count(mutation.old) != 1:
             raise ValueError(

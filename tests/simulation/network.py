@@ -15,7 +15,6 @@ from typing import Any
 from handlers.proxy import Proxy
 from reactor import Request
 from reactor.respondent import HIGH_WATER
-from reactor.transport import RECV_SIZE
 
 from .kernel import Kernel, Stream
 from .plan import Ask
@@ -40,8 +39,8 @@ class Network:
     """Attributes: `proxy`, `asks` (by token, those that may be passed on), `ends` (of every connection that was ever
     dialled), `switched` (the tokens that have become tunnels), `timeouts` (to connect, to the head of an answer, and
     between two of its pieces; seconds), `touch` (called with a token when something is done for it). In bytes: `high`,
-    `kept`, `size` (what the proxy holds back, keeps for another time, and reads at once), `owed` (what may be owed to
-    an upstream: what was kept, what is held back, and what comes of one turn of the client's).
+    `kept`, `size` (what the proxy holds back, keeps for another time, and reads at once), `owed` (what of a request may
+    be here: so much, and what of it comes in one turn).
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -53,7 +52,7 @@ class Network:
         self.high = random.choice((2_000, 65_536))
         self.kept = random.choice((1_000, 131_072))
         self.size = random.choice((64, 1_000, 65_536))
-        self.owed = self.kept + self.high + 2 * (HIGH_WATER + RECV_SIZE)
+        self.owed = max(self.kept, self.high) + HIGH_WATER + CODED * 64
         self.touch: Callable[[str], None] = lambda token: None
         named = random.choice(("http://one:80", "http://two:80", "unix:/up", "http://one:80;http://two:80"))
         self._shakiness = random.choice((0.0, 0.0, 0.1, 0.5))  # how often an address cannot be connected to

@@ -79,7 +79,7 @@ PASSED = {
     "pass-large": Kind(size=LARGE, is_passed=True),
     "pass-interim": Kind(is_passed=True),
     "pass-upload": Kind(upload=5_000, is_early=True, is_passed=True),
-    "pass-upload-large": Kind(upload=60_000, is_early=True, is_passed=True),
+    "pass-upload-large": Kind(upload=100_000, is_early=True, is_passed=True),
     "pass-early": Kind(401, 0, upload=20_000, is_early=True, is_passed=True),
     "pass-duplex": Kind(202, STREAMED, upload=5_000, is_early=True, is_passed=True),
     "pass-short": Kind(size=STREAMED, may_break=True, is_passed=True),

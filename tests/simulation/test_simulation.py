@@ -113,7 +113,7 @@ def test_all_mutations_have_their_place() -> None:
     assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS)
     assert set(SOON) <= {mutation.name for mutation in MUTATIONS}
     for mutation in MUTATIONS:
-        assert (ROOT / "reactor" / mutation.file).read_text("utf-8").count(mutation.old) == 1, mutation.name
+        assert (ROOT / mutation.path).read_text("utf-8").count(mutation.old) == 1, mutation.name
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -310,7 +310,6 @@ class End:
             self._kernel.say(self.name, "says what nobody asked for")
             self.stream.arrive(self._babble())
         elif manner == "leaves":
-            self.died_at = self._kernel.now
             self._leave()
         else:
             self._die()
@@ -330,6 +329,7 @@ class End:
 
     def _leave(self) -> None:
         self._kernel.say(self.name, "closes")
+        self.died_at = self._kernel.now
         self._is_over = True
         if self._in or not self._is_heard:
             self.stream.end()  # what is still to come is thrown away

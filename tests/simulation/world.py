@@ -14,6 +14,8 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from handlers.proxy.passage import Passage
+from reactor import courier
 from reactor.address import Address, Endpoint
 from reactor.client import ClientConnection
 from reactor.connection import Connection
@@ -141,6 +143,7 @@ class World:
         with (
             mock.patch("reactor.dial.socket", network.system()),
             mock.patch("reactor.client.RECV_SIZE", network.size),
+            mock.patch("reactor.hearing.STEPS", self._random.choice((1, 30, 1500))),
             mock.patch("handlers.proxy.upstreams.ClientConnection", self._outward),
             mock.patch("handlers.proxy.bodies.HIGH_WATER", network.high),
             mock.patch("handlers.proxy.tunnel.HIGH_WATER", network.high),
@@ -162,7 +165,8 @@ class World:
     def _open(self, address: Address, **_options: Any) -> list[Endpoint]:
         name = ("127.0.0.1", 80) if address.kind == "tcp" else b"\0x"
         self._listeners.append(Listening(self.kernel, name))
-        self.kernel.limit = len(self.kernel.descriptors) + self._random.choice((1, 2, 100))
+        few = (1, 2, 100) if self.network is None else (3, 100, 100, 100)
+        self.kernel.limit = len(self.kernel.descriptors) + self._random.choice(few)
         return [Endpoint(self._listeners[-1], address)]  # type: ignore[arg-type]  # as much of a socket as it needs
 
     def _connection(self, service: Any, transport: Any, origin: Any) -> Connection:
@@ -233,6 +237,7 @@ class World:
         if len(registered) != 1 + watched + listening + (service.parking is not None):
             kernel.fail(f"somebody is registered who is gone: {list(registered.values())}")
         left = sum(len(connection._inbox) for connection in service.connections if isinstance(connection, Numbered))
+        left += sum(len(each._inbox) for each in service.outward if isinstance(each, NumberedOutward))
         kernel.moved += left != self._left
         self._left = left
         limit = self.settings.limit_connections
@@ -289,10 +294,13 @@ class World:
             watched += key is not None
             if connection.deadline + TICK < kernel.now and self.server.service.connections:
                 kernel.fail(f"a passage outlives its deadline by {kernel.now - connection.deadline} s")
-            back = getattr(connection._taker, "_size", 0)
-            inbox = len(connection._inbox)
-            if inbox > HEAD + network.size or back > network.high + network.size or connection.owed > network.owed:
-                kernel.fail(f"a passage holds {inbox} + {back} + {connection.owed} bytes")
+            back, inbox = getattr(connection._taker, "_size", 0), len(connection._inbox)
+            asker = connection._asker
+            kept = asker._kept_size if isinstance(asker, Passage) and asker._kept is not None else 0
+            if inbox > HEAD + network.size or back > network.high + network.size:
+                kernel.fail(f"of an answer, a passage holds {inbox} + {back} bytes")
+            if max(connection.owed, kept) > network.owed + courier.RECV_SIZE:
+                kernel.fail(f"of a request, a passage holds {connection.owed} and {kept} bytes")
         return watched
 
     def _after(self) -> None:
