@@ -1,7 +1,7 @@
 """`python3 -m tests.simulation.mutations`: put faults into the server, one at a time, and see the simulation find each.
 
-A mutation is one place in `reactor/` or the proxy, and what stands there instead: the mistakes that are made in servers like this
-one. It is applied to a copy; what is not found says that the simulation does not look there.
+A mutation is one place in `reactor/` or the proxy, and what stands there instead: the mistakes that are made in servers
+like this one. It is applied to a copy; what is not found says that the simulation does not look there.
 """
 
 import argparse
@@ -564,7 +564,12 @@ MUTATIONS += [
         "elif keeps and self._is_asked:",
         "elif keeps:",
     ),
-    Mutation("a connection that said too much is kept", "hearing.py", "        if self._inbox:\n            log", "        if False:\n            log"),
+    Mutation(
+        "a connection that said too much is kept",
+        "hearing.py",
+        "        if self._inbox:\n            log",
+        "        if False:\n            log",
+    ),
     Mutation(
         "an answer that is cut short is whole",
         "hearing.py",
@@ -632,7 +637,12 @@ MUTATIONS += [
         "if self._size > HIGH_WATER and self._connection is not None:",
         "if False:",
     ),
-    Mutation("an upstream is never read again", "handlers/proxy/bodies.py", "                connection.resume()", "                pass"),
+    Mutation(
+        "an upstream is never read again",
+        "handlers/proxy/bodies.py",
+        "                connection.resume()",
+        "                pass",
+    ),
     Mutation(
         "a client is read however slow the upstream",
         "handlers/proxy/bodies.py",
@@ -668,6 +678,12 @@ MUTATIONS += [
         "handlers/proxy/upstreams.py",
         "        for connection in idle:\n            connection.close()",
         "        pass",
+    ),
+    Mutation(
+        "a body that waits for room is forgotten where another connection takes all at once",
+        "handlers/proxy/passage.py",
+        "        if not connection.owed:  # it",
+        "        if False:  # it",
     ),
     Mutation(
         "what stands behind a 101 is lost", "handlers/proxy/tunnel.py", "        link.send(self._first)\n", ""

@@ -51,7 +51,7 @@ class Network:
         self.switched: set[str] = set()
         self.high = random.choice((2_000, 65_536))
         self.kept = random.choice((1_000, 131_072))
-        self.size = random.choice((64, 1_000, 65_536))
+        self.size = random.choice((200, 1_000, 65_536))
         self.owed = max(self.kept, self.high) + HIGH_WATER + CODED * 64
         self.touch: Callable[[str], None] = lambda token: None
         named = random.choice(("http://one:80", "http://two:80", "unix:/up", "http://one:80;http://two:80"))
