@@ -523,10 +523,10 @@ MUTATIONS += [
         "an upstream is read while nobody takes what it says", "client.py", "(0 if self._is_paused or", "(0 if False or"
     ),
     Mutation(
-        "nobody is told that a dialled connection is not watched",
+        "a dialled connection that is not watched any more is an error of ours",
         "client.py",
-        "self._service.reactor.call_soon(lambda: self._break(reason))",
-        "pass",
+        "            if is_new:\n                raise",
+        "            if True:\n                raise",
     ),
     Mutation(
         "a reset that a send was told of is an end",
@@ -539,12 +539,6 @@ MUTATIONS += [
         "client.py",
         "            if self._outbox.sent > sent:\n",
         "            if False:\n",
-    ),
-    Mutation(
-        "a kept connection is given no time for another answer",
-        "client.py",
-        "            self.used = self._service.reactor.now  # from here on it is waited for\n",
-        "            pass\n",
     ),
     Mutation(
         "who takes more again hears nothing of what is here",
@@ -576,7 +570,6 @@ MUTATIONS += [
         "elif not isinstance(decoder, UntilCloseBody) or taker is None:",
         "elif taker is None:",
     ),
-    Mutation("interim responses without end", "hearing.py", "if self._interims > INTERIMS:", "if False:"),
     Mutation(
         "an answer goes on behind its end",
         "hearing.py",
@@ -606,12 +599,6 @@ MUTATIONS += [
         "handlers/proxy/passage.py",
         "        if self._kept:\n",
         "        if self._kept and not self._was_repeated:\n",
-    ),
-    Mutation(
-        "all of a body is kept",
-        "handlers/proxy/passage.py",
-        "if self._kept_size > KEPT and",
-        "if False and",
     ),
     Mutation(
         "a client that has gone leaves its question behind",
@@ -686,25 +673,10 @@ MUTATIONS += [
         "        if False:  # it",
     ),
     Mutation(
-        "what stands behind a 101 is lost", "handlers/proxy/tunnel.py", "        link.send(self._first)\n", ""
-    ),
-    Mutation(
         "a tunnel is left open behind its client",
         "handlers/proxy/tunnel.py",
         "        else:\n            self._connection.close()",
         "        else:\n            pass",
-    ),
-    Mutation(
-        "who has said goodbye in a tunnel is not heard of",
-        "handlers/proxy/tunnel.py",
-        "        self._connection.end()\n",
-        "",
-    ),
-    Mutation(
-        "a tunnel's last bytes are lost with its client",
-        "handlers/proxy/tunnel.py",
-        "            self._connection.leave()",
-        "            self._connection.close()",
     ),
 ]
 

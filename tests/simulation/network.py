@@ -22,6 +22,7 @@ from .upstream import End
 
 EARLY = 0.001
 TUNNEL = 20.0  # seconds of silence in a tunnel
+BROKEN = ("pass-short", "pass-reset", "pass-breaks", "pass-garbage")  # the kinds that are not answered as they should
 IDEMPOTENT = ("GET", "HEAD", "PUT")
 CODED = 6  # bytes that a byte becomes at most, in the chunked coding
 WINDOWS = (1 << 30, 1 << 30, 4096, 700)  # bytes that an upstream's kernel takes before it has read any
@@ -54,12 +55,14 @@ class Network:
         self.size = random.choice((200, 1_000, 65_536))
         self.owed = max(self.kept, self.high) + HIGH_WATER + CODED * 64
         self.touch: Callable[[str], None] = lambda token: None
-        named = random.choice(("http://one:80", "http://two:80", "unix:/up", "http://one:80;http://two:80"))
+        named = random.choice((*PLACES, "http://one:80;http://two:80", "http://one:80;unix:/up"))
         self._shakiness = random.choice((0.0, 0.0, 0.1, 0.5))  # how often an address cannot be connected to
         self._addresses = [address for name in named.split(";") for address in PLACES[name]]
         self._failed_at = dict.fromkeys(self._addresses, 0.0)
         self._starved_at = 0.0
         self._passed_at: dict[str, float] = {}  # by token: when its head was handed to the proxy
+        self._order: dict[str, int] = {}  # and as what, of all that happened here
+        self._happened = 0
         self._heads: dict[str, int] = {}  # by token: how often its head has reached an upstream
         self.timeouts = (random.choice((5.0, 2.0, 9.0)), random.choice((20.0, 6.0)), random.choice((15.0, 6.0)))
         self.proxy = Proxy(
@@ -122,7 +125,13 @@ class Network:
 
     def on_head(self, request: Request, token: str) -> Any:
         self._passed_at[token] = self.kernel.now
+        self._order[token] = self.count()
         return self.proxy.on_head(request)
+
+    def count(self) -> int:
+        """The number of something that happens now: what happens at one moment has an order, too."""
+        self._happened += 1
+        return self._happened
 
     def on_arrival(self, token: str, method: str) -> Ask:
         """The head of a request has reached an upstream."""
@@ -144,16 +153,17 @@ class Network:
         if status == 503:
             return self._starved_at >= since
         mine = [end for end in self.ends if end.is_of(token, since)]
-        if status != 502 and any(now >= end.moved_at + min(self.timeouts) - EARLY for end in mine):
-            return True
-        if status == 504:
-            return False
-        if ask.kind in ("pass-short", "pass-reset", "pass-garbage") or any(end.babbled_at >= since for end in mine):
+        slow = [end for end in mine if now >= end.moved_at + min(self.timeouts) - EARLY and not end.has_said_all(token)]
+        if status == 504 or (slow and not status):
+            return bool(slow)
+        if ask.kind in BROKEN or any(end.babbled_at >= since for end in mine):
             return True
         if status == 502 and min(self._failed_at.values()) >= since:
             return True
-        is_repeatable = ask.method in IDEMPOTENT and CODED * ask.upload + 5 <= self.kept
-        return not is_repeatable and any(end.died_at >= since for end in self.ends)
+        if ask.method not in IDEMPOTENT:
+            return any(end.died > self._order[token] for end in self.ends)
+        is_kept = CODED * ask.upload + 5 <= self.kept
+        return not is_kept and any(end.died_at >= since for end in self.ends)
 
     def touched_at(self, token: str) -> float:
         """When something last moved of a request that was passed on."""

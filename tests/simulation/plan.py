@@ -82,12 +82,13 @@ PASSED = {
     "pass-upload-large": Kind(upload=100_000, is_early=True, is_passed=True),
     "pass-early": Kind(401, 0, upload=20_000, is_early=True, is_passed=True),
     "pass-duplex": Kind(202, STREAMED, upload=2_000, is_early=True, is_passed=True),
+    "pass-breaks": Kind(202, STREAMED, upload=2_000, is_early=True, may_break=True, is_passed=True),
     "pass-short": Kind(size=STREAMED, may_break=True, is_passed=True),
     "pass-reset": Kind(size=STREAMED, may_break=True, is_passed=True),
     "pass-much": Kind(is_passed=True),
     "pass-garbage": Kind(502, 0, is_passed=True),
     "pass-never": Kind(504, 0, is_passed=True),
-    "pass-deaf": Kind(504, 0, upload=20_000, is_early=True, is_passed=True),
+    "pass-deaf": Kind(504, 0, upload=100_000, is_early=True, is_passed=True),
     "pass-tunnel": Kind(101, 0, is_upgrade=True, is_passed=True),
 }
 PASSED_NAMES = list(PASSED)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .network import Network, Outbound
 
 HEAD = re.compile(rb"([A-Z]+) /([a-z-]+)/(c[0-9]+r[0-9]+) HTTP/1\.1")
-AT_ONCE = ("pass-early", "pass-duplex")  # the kinds that are answered with their head
+AT_ONCE = ("pass-early", "pass-duplex", "pass-breaks")  # the kinds that are answered with their head
+CUT = ("pass-short", "pass-reset", "pass-breaks")  # and whose answers break off
 SILENT = ("pass-never", "pass-deaf")
 PIECES = 30  # of an answer, at most
 PAUSES = ((0.0,), (0.0,), (0.0, 0.001), (0.0, 0.3), (0.0, 1.5))  # seconds between them; less than any timeout
@@ -34,8 +35,8 @@ SWITCHING = b"HTTP/1.1 101 Now\r\nConnection: Upgrade\r\nUpgrade: toy\r\n\r\n"
 
 class End:
     """A kernel's Peer. Attributes: `name`, `stream`, `tokens` (of the requests whose heads came), `moved_at` (when
-    bytes last went either way; at first, when it was dialled), `died_at` (when it closed a connection that was kept),
-    `babbled_at` (when it last said what nobody had asked for); seconds."""
+    bytes last went either way; at first, when it was dialled), `died_at` (when it closed), `babbled_at` (when it last
+    said what nobody had asked for); seconds; `died` (the number that closing had in the network's order)."""
 
     unread = 0  # nothing asks for more than the kernel's window
 
@@ -45,6 +46,7 @@ class End:
         self.tokens: list[str] = []
         self.moved_at = self._dialled_at = network.kernel.now
         self.died_at = self.babbled_at = -inf
+        self.died = 0
         self._network = network
         self._kernel = network.kernel
         random = self._random = network.kernel.random
@@ -61,11 +63,18 @@ class End:
         self._head = 0  # bytes that were said in front of a tunnel
         self._saying: list[tuple[float, bytes]] = []
         self._ending = self._framing = ""
-        self._is_over = self._will_die = False
+        self._is_over = self._will_die = self._is_answered = False
 
     def is_of(self, token: str, since: float) -> bool:
         """Whether a request that was passed on at `since` was asked here, or can have been."""
         return token in self.tokens or (not self.tokens and self._dialled_at >= since)
+
+    def has_said_all(self, token: str) -> bool:
+        """Whether an answer that does not break off was said to `token`, and is taken."""
+        ask = self._ask
+        if ask is None or ask.token != token or ask.kind in (*CUT, *SILENT, "pass-tunnel"):
+            return False
+        return self._is_answered and not self._is_speaking and not self.stream.inbound
 
     def taken(self) -> int:
         """Bytes that the proxy has read behind a 101."""
@@ -155,7 +164,7 @@ class End:
         self._is_chunked, self._left = coding is not None, int(length or b"0")
         if not self._is_chunked and self._left != ask.upload:
             self.fail(f"a body of {self._left} bytes is announced, and {ask.token} has {ask.upload}")
-        self._got, self._is_heard = 0, False
+        self._got, self._is_heard, self._is_answered = 0, False, False
         if ask.kind in AT_ONCE:
             self._answer(ask)
         if not self._is_chunked and not self._left:
@@ -204,7 +213,7 @@ class End:
         random = self._random
         self._ending = "keeps"
         wire, size = self._wire(ask)
-        if ask.kind in ("pass-short", "pass-reset"):
+        if ask.kind in CUT:
             wire = wire[: random.randrange(len(wire))]
             self._ending = "ends" if ask.kind == "pass-short" and self._framing != "close" else "resets"
         elif ask.kind == "pass-much":
@@ -223,6 +232,7 @@ class End:
             self._is_tunnel, self._head = True, self.stream.received + len(self.stream.inbound) + len(wire)
             self._network.switched.add(ask.token)
             self._echo()
+        self._is_answered = True
         self._speak_on()
 
     def _wire(self, ask: Ask) -> tuple[bytes, int]:
@@ -231,7 +241,7 @@ class End:
         body = ask.body
         lines = [b"HTTP/1.1 %d Fine" % ask.status]
         framing = "chunked" if ask.kind == "pass-chunked" else "close" if ask.kind == "pass-close" else "length"
-        if ask.kind in ("pass-upload", "pass-duplex", "pass-short", "pass-reset"):
+        if ask.kind in ("pass-upload", "pass-duplex", *CUT):
             framing = random.choice(("length", "chunked", "close"))
         if ask.kind == "pass-tunnel":
             return SWITCHING, len(SWITCHING)
@@ -317,7 +327,7 @@ class End:
     def _die(self) -> None:
         """Close a connection that was kept, whether the next request has come or not."""
         self._kernel.say(self.name, "closes what it had kept")
-        self.died_at = self._kernel.now
+        self.died_at, self.died = self._kernel.now, self._network.count()
         line = HEAD.match(self._in)
         if line is not None:
             self._network.on_arrival(line[3].decode(), line[1].decode())
@@ -329,7 +339,7 @@ class End:
 
     def _leave(self) -> None:
         self._kernel.say(self.name, "closes")
-        self.died_at = self._kernel.now
+        self.died_at, self.died = self._kernel.now, self._network.count()
         self._is_over = True
         if self._in or not self._is_heard:
             self.stream.end()  # what is still to come is thrown away
