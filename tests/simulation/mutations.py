@@ -591,8 +591,8 @@ MUTATIONS += [
     Mutation(
         "only one place is tried",
         "handlers/proxy/passage.py",
-        "            pool.fail(place, error.reason)\n            self._connect(pool)",
-        "            pool.fail(place, error.reason)\n            self._fail(error)",
+        "error.reason)\n            self._connect(pool)",
+        "error.reason)\n            self._fail(connection, error)",
     ),
     Mutation(
         "what was kept of a body is not sent again",
@@ -657,7 +657,7 @@ MUTATIONS += [
     Mutation(
         "what must not be repeated is sent where nobody is",
         "handlers/proxy/upstreams.py",
-        "elif is_careful and not connection.is_there():",
+        "elif (is_careful or is_old or connection.is_doubtful) and not connection.is_there():",
         "elif False:",
     ),
     Mutation(
@@ -669,8 +669,8 @@ MUTATIONS += [
     Mutation(
         "a body that waits for room is forgotten where another connection takes all at once",
         "handlers/proxy/passage.py",
-        "        if not connection.owed:  # it",
-        "        if False:  # it",
+        "if self.sender is not None and not connection.owed:",
+        "if False:",
     ),
     Mutation(
         "a tunnel is left open behind its client",

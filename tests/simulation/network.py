@@ -72,6 +72,7 @@ class Network:
             timeout_pause=self.timeouts[2],
             timeout_tunnel=TUNNEL,
             keep_alive=random.choice((30.0, 2.0)),
+            lookup=random.choice((0.0, 2.0, 60.0)),
         )
 
     # What the proxy asks the system for.
@@ -81,6 +82,11 @@ class Network:
         names = ("AF_UNIX", "AF_INET", "SOCK_STREAM", "IPPROTO_TCP", "TCP_NODELAY", "SOL_SOCKET", "SO_ERROR")
         constants = {name: getattr(socket, name) for name in names}
         return SimpleNamespace(**constants, socket=self._socket, getaddrinfo=self._look_up)
+
+    def thread(self, target: Callable[[], None], **_options: Any) -> SimpleNamespace:
+        """In place of a thread that looks a name up, which may take its time."""
+        delay = self._random.choice((0.0, 0.3, 3.0))
+        return SimpleNamespace(start=lambda: self.kernel.in_thread(delay, target))
 
     def _look_up(self, host: str, port: int, **_options: Any) -> list[tuple[Any, ...]]:
         return [(socket.AF_INET, 0, 0, "", address) for address in PLACES[f"http://{host}:{port}"]]

@@ -11,6 +11,7 @@ from functools import partial
 from io import StringIO
 from math import inf
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -142,7 +143,8 @@ class World:
             return
         with (
             mock.patch("reactor.dial.socket", network.system()),
-            mock.patch("reactor.client.RECV_SIZE", network.size),
+            mock.patch("reactor.client.BODY_SIZE", network.size),
+            mock.patch("handlers.proxy.lookup.threading", SimpleNamespace(Thread=network.thread)),
             mock.patch("reactor.hearing.STEPS", self._random.choice((4, 30, 1500))),
             mock.patch("handlers.proxy.upstreams.ClientConnection", self._outward),
             mock.patch("handlers.proxy.bodies.HIGH_WATER", network.high),
@@ -208,7 +210,8 @@ class World:
         kernel, service, now = self.kernel, self.server.service, self.kernel.now
         registered = self.server.reactor._selector.registered  # type: ignore[attr-defined]  # it is ours
         writing: set[object] = set()
-        looking = [call.__self__ for call in self.server.reactor._soon if call.__name__ == "_look_again"]  # type: ignore[attr-defined]  # a method is all that has this name
+        soon: Any = self.server.reactor._soon
+        looking = [call.__self__ for call in soon if getattr(call, "__name__", "") == "_look_again"]
         watched = 0
         for connection in service.connections:
             assert isinstance(connection, Numbered)
@@ -299,7 +302,7 @@ class World:
             kept = asker._kept_size if isinstance(asker, Passage) and asker._kept is not None else 0
             if inbox > HEAD + network.size or back > network.high + network.size:
                 kernel.fail(f"of an answer, a passage holds {inbox} + {back} bytes")
-            if max(connection.owed, kept) > network.owed + vars(courier)["RECV_SIZE"]:  # as it is played
+            if max(connection.owed, kept) > network.owed + vars(courier)["BODY_SIZE"]:  # as it is played
                 kernel.fail(f"of a request, a passage holds {connection.owed} and {kept} bytes")
         return watched
 
