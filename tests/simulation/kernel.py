@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn, Protocol
 from unittest import mock
 
+from reactor.http1.dates import http_date
 from reactor.loop import READ, WRITE, Reactor
 
 START = 1000.0  # seconds on the clock when it begins
@@ -249,6 +250,7 @@ class Kernel:
             mock.patch("reactor.respondent.monotonic", self.clock),
             mock.patch("reactor.upgrade.monotonic", self.clock),
             mock.patch("reactor.outbox.monotonic", self.clock),
+            mock.patch("reactor.service.http_date", return_value=http_date(START)),
         ):
             yield
 

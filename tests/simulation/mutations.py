@@ -529,12 +529,6 @@ MUTATIONS += [
         "            if True:\n                raise",
     ),
     Mutation(
-        "a reset that a send was told of is an end",
-        "client.py",
-        "self._is_broken = not isinstance(error, BrokenPipeError)",
-        "self._is_broken = False",
-    ),
-    Mutation(
         "what has left of a request buys no time",
         "client.py",
         "            if self._outbox.sent > sent:\n",
@@ -665,12 +659,6 @@ MUTATIONS += [
         "handlers/proxy/upstreams.py",
         "        for connection in idle:\n            connection.close()",
         "        pass",
-    ),
-    Mutation(
-        "a body that waits for room is forgotten where another connection takes all at once",
-        "handlers/proxy/passage.py",
-        "if self.sender is not None and not connection.owed:",
-        "if False:",
     ),
     Mutation(
         "a tunnel is left open behind its client",
