@@ -282,6 +282,7 @@ class Server:
             access_log.write()  # what nobody took when it was new
         self.reactor.keeps_time = (
             self.service.count > 0
+            or bool(self.service.outward)
             or any(each.is_exhausted for each in self._listeners)
             or (access_log is not None and access_log.is_behind)
         )

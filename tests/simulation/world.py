@@ -302,7 +302,8 @@ class World:
             kept = asker._kept_size if isinstance(asker, Passage) and asker._kept is not None else 0
             if inbox > HEAD + network.size or back > network.high + network.size:
                 kernel.fail(f"of an answer, a passage holds {inbox} + {back} bytes")
-            if max(connection.owed, kept) > network.owed + vars(courier)["BODY_SIZE"]:  # as it is played
+            reads = vars(courier)  # as they are played; while a sink waits, more may come than one piece
+            if max(connection.owed, kept) > network.owed + max(reads["BODY_SIZE"], HIGH_WATER + reads["RECV_SIZE"]):
                 kernel.fail(f"of a request, a passage holds {connection.owed} and {kept} bytes")
         return watched
 
