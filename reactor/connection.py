@@ -155,7 +155,7 @@ class Connection(Courier):
             self.state = state
             if state is LINGER and not self._begin_linger():
                 return
-        if state is IDLE and self._served == 1 and self._service.is_crowded:  # it may well stay its only request
+        if self._served == 1 and self._service.is_crowded and self.is_spare:  # it may well stay its only request
             self.deadline = self._due(state)
             if self.park():
                 return
@@ -250,11 +250,9 @@ class Connection(Courier):
     # In the parking.
 
     def park(self) -> bool:
-        """Leave nothing but what the parking keeps. False: it stays as it is."""
+        """Of one that is spare, leave nothing but what the parking keeps. False: it stays as it is."""
         parking = self._service.parking
-        if parking is None or not self.is_spare or self._service.is_draining:
-            return False
-        if not parking.take(self.fileno(), self.deadline):
+        if parking is None or self._service.is_draining or not parking.take(self.fileno(), self.deadline):
             return False
         self._end(self._transport.detach)
         return True

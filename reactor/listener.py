@@ -173,4 +173,7 @@ def revive(service: Service, fd: int, deadline: float) -> Connection | None:
         log.error("cannot watch %s: %s; closing it", origin.peer, error.strerror)
         connection.close()
         return None
+    except Exception:  # our bug, which the parking logs
+        connection.close()
+        raise
     return connection

@@ -37,7 +37,8 @@ class Reactor:
 
     Attributes: `now` (seconds, monotonic, read once a turn); `on_tick` (called about once a second while
     `keeps_time`, and at the first turn after a sleep; before the turn's callbacks); `keeps_time` (a bool that
-    whoever has deadlines sets, so that the reactor wakes for the tick); `is_running` (False once it was told to stop).
+    whoever has deadlines sets, so that the reactor wakes for the tick); `next_tick` (seconds: the next is not before
+    that); `is_running` (False once it was told to stop).
     """
 
     is_running = False
@@ -51,7 +52,7 @@ class Reactor:
         self._selector = selector if selector is not None else selectors.DefaultSelector()
         self._clock = clock
         self._soon: deque[Callable[[], None]] = deque()
-        self._next_tick = 0.0
+        self.next_tick = 0.0
         self._thread: int | None = None
         self.now = clock()
         self.on_tick: Callable[[], None] | None = None
@@ -127,20 +128,20 @@ class Reactor:
         """Seconds until a turn is due that no descriptor asks for; None: until one does."""
         if self._soon:
             return 0
-        return max(self._next_tick - self._clock(), 0) if self.keeps_time else None
+        return max(self.next_tick - self._clock(), 0) if self.keeps_time else None
 
     def turn(self, may_sleep: bool = True) -> None:
         """One turn; blocks until something is due, if it may."""
         if self._soon or not may_sleep:
             timeout: float | None = 0
         elif self.keeps_time:
-            timeout = max(self._next_tick - self._clock(), 0)
+            timeout = max(self.next_tick - self._clock(), 0)
         else:
             timeout = None
         ready = self._selector.select(timeout)
         self.now = now = self._clock()
-        if now >= self._next_tick:
-            self._next_tick = now + TICK
+        if now >= self.next_tick:
+            self.next_tick = now + TICK
             if self.on_tick is not None:
                 try:
                     self.on_tick()

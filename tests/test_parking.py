@@ -1,21 +1,25 @@
 """Parked connections, over real sockets, a turn at a time: who is parked, who comes back, and how it ends."""
 
+import asyncio
 import errno
 import gc
 import os
 import socket
+import stat
 import tracemalloc
 import weakref
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
+import uvloop
 
 from reactor import Request, Response, Server
 from reactor import parking as parking_module
 from reactor.connection import Connection
 from reactor.parking import BURST
-from reactor.service import PARKED
+from reactor.service import CLOSED, PARKED
 
 from .simulated import CLOSE, HELLO, TOY, get, post
 from .turning import Serve, Turning
@@ -253,19 +257,50 @@ def test_of_more_than_a_burst_all_are_answered(serve: Serve) -> None:
     assert [read_response(client).status for client in clients * 2] == [200] * 4 * BURST
 
 
-@pytest.mark.parametrize("bind", ["127.0.0.1:0", "[::1]:0"])
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "[::1]:0", "*:0", "unix:@parked-unnamed", "unix:@parked-named"])
 def test_it_comes_back_as_who_it_was(bind: str) -> None:
     def who(request: Request) -> Response:
-        return Response(200, repr(request.origin.address))
+        return Response(200, repr((request.origin.address, request.origin.peer)))
 
-    with Server(who, bind) as server:
-        family, address = server.endpoints[0].sock.family, server.endpoints[0].sock.getsockname()
-        with socket.socket(family) as client:
-            client.settimeout(5)
-            client.connect(address)
-            for _ in range(3):
-                client.sendall(HELLO)
-                assert read_response(client).body.decode() == repr(client.getsockname())
+    if ":0" in bind and "." not in bind and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    with Server(who, bind) as server, ExitStack() as stack:
+        listening = server.endpoints[0].sock
+        is_dual = bind == "*:0"
+        client = stack.enter_context(socket.socket(socket.AF_INET if is_dual else listening.family))
+        if bind.endswith("-named"):
+            client.bind(b"\0a-client-of-the-parked")
+        client.settimeout(5)
+        client.connect(("127.0.0.1", listening.getsockname()[1]) if is_dual else listening.getsockname())
+        seen = []
+        for _ in range(3):
+            client.sendall(HELLO)
+            seen.append(read_response(client).body)
+        assert seen == seen[:1] * 3
+        assert is_dual or repr(client.getsockname()).encode() in seen[0]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_it_comes_back_to_a_guest_too(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """An epoll in an epoll in the other loop's."""
+
+    async def talk(server: Server) -> None:
+        reader, writer = await asyncio.open_connection(*server.endpoints[0].sock.getsockname())
+        for _ in range(3):
+            writer.write(HELLO)
+            await reader.readuntil(b"here")
+        writer.close()
+        await writer.wait_closed()
+        server.drain()
+
+    async def program() -> None:
+        server = Server(lambda request: Response(200, "here"), "127.0.0.1:0")
+        tasks: list[asyncio.Task[None]] = []
+        await server.serve(lambda server: tasks.append(asyncio.create_task(talk(server))))
+        await tasks[0]
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(asyncio.wait_for(program(), 20))
 
 
 def test_what_it_sends_behind_its_time_in_the_parking_is_read_to_its_end(serve: Serve) -> None:
@@ -311,6 +346,43 @@ def test_its_time_is_not_longer_than_another_s(serve: Serve) -> None:
     turning.at(11)
     assert turning.connections == 0
     assert read_all(client) == b""
+
+
+@pytest.mark.parametrize("is_possible", [True, False], ids=["parked", "awake"])
+def test_the_tick_that_ends_it_is_the_first_behind_its_deadline(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, is_possible: bool
+) -> None:
+    monkeypatch.setattr(parking_module, "IS_POSSIBLE", is_possible)
+    turning = serve(timeout_keep_alive=10)
+    turning.at(1.5)  # and so are the ticks behind it
+    client = turning.client(HELLO)
+    turning.at(2.25)
+    assert turning.parked == is_possible
+    for second in range(2, 12):
+        turning.at(second + 0.5)
+        assert turning.connections == 1
+    turning.at(12.5)
+    assert turning.connections == 0
+    assert read_all(client).count(b"200 OK") == 1
+
+
+def test_of_many_whose_time_is_over_a_turn_closes_a_share(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.service.CLOSED", 2)
+    assert CLOSED > 2
+    turning = serve(timeout_keep_alive=10)
+    clients = [turning.client(HELLO) for _ in range(5)]
+    turning.turn()
+    turning.at(5)
+    other = turning.client(HELLO)
+    turning.turn()
+    other.sendall(HELLO)  # whose time is not over
+    turning.at(11)
+    assert turning.parked == 4
+    clients[-1].sendall(HELLO)
+    turning.turn(3)
+    assert (turning.connections, turning.parked) == (2, 0)
+    assert [read_all(client).count(b"200 OK") for client in clients[:-1]] == [1] * 4
+    assert [read_response(client).status for client in (clients[-1], other) * 2] == [200] * 4
 
 
 def test_a_request_that_crosses_with_the_end_of_its_time_is_answered(serve: Serve) -> None:
@@ -426,7 +498,6 @@ def test_a_bug_costs_the_one_that_it_meets(
 
     def fail_once(connection: Connection, deadline: float) -> None:
         if bugs:
-            connection.close()
             raise bugs.pop()
         unpark(connection, deadline)
 
@@ -436,3 +507,63 @@ def test_a_bug_costs_the_one_that_it_meets(
     turning.turn(2)
     assert turning.connections == 1
     assert "internal error in making a connection that was parked" in caplog.text
+    turning.server.drain()
+    turning.turn()
+    assert not turning.server.reactor.is_running
+
+
+# Where a handler closed what is not its own, and the number is another's.
+
+
+@pytest.fixture
+def stolen(serve: Serve) -> Callable[..., tuple[Turning, int]]:
+    """A server, with two who are parked and the number of the first, which has become a file's."""
+
+    def steal(**settings: Any) -> tuple[Turning, int]:
+        turning = serve(**settings)
+        parked(turning)
+        parking = turning.server.service.parking
+        assert parking is not None
+        [fd] = parking._deadlines
+        with open(os.devnull) as file:
+            os.dup2(file.fileno(), fd)
+        turning.clients.callback(os.close, fd)
+        turning.client(HELLO)
+        turning.turn()
+        assert turning.parked == 2
+        return turning, fd
+
+    return steal
+
+
+def test_the_deadlines_of_the_others_are_kept_all_the_same(stolen: Callable[..., tuple[Turning, int]]) -> None:
+    turning, fd = stolen(timeout_keep_alive=10, timeout_header=10)
+    awake = turning.client(HELLO[:9])
+    turning.turn()
+    turning.at(11)
+    assert turning.parked == 0
+    awake.shutdown(socket.SHUT_WR)
+    turning.turn()
+    assert turning.connections == 0
+    assert read_all(awake).startswith(b"HTTP/1.1 408")
+    assert stat.S_ISCHR(os.fstat(fd).st_mode)
+
+
+def test_others_make_room_all_the_same(stolen: Callable[..., tuple[Turning, int]]) -> None:
+    turning, fd = stolen(limit_connections=2)
+    others = [turning.client(HELLO) for _ in range(2)]
+    for second in range(1, 4):  # where it was closed nobody is told that there is room: the next tick finds it
+        turning.at(second)
+        turning.turn()
+    assert [read_response(other).status for other in others] == [200, 200]
+    assert turning.connections <= 2
+    assert stat.S_ISCHR(os.fstat(fd).st_mode)
+
+
+def test_a_stop_comes_to_its_end_all_the_same(stolen: Callable[..., tuple[Turning, int]]) -> None:
+    turning, fd = stolen()
+    turning.server.drain()
+    turning.turn()
+    assert turning.connections == 0
+    assert not turning.server.reactor.is_running
+    assert stat.S_ISCHR(os.fstat(fd).st_mode)

@@ -436,7 +436,7 @@ MUTATIONS = [
     Mutation(
         "who is parked has no deadline",
         "parking.py",
-        "{fd for fd, deadline in self._deadlines.items() if deadline <= now}",
+        "set(islice((fd for fd, deadline in self._deadlines.items() if deadline <= now), most))",
         "set()",
     ),
     Mutation(
@@ -448,8 +448,8 @@ MUTATIONS = [
     Mutation(
         "who comes back is watched by both",
         "parking.py",
-        "        self._epoll.unregister(fd)\n        return",
-        "        return",
+        "            self._epoll.unregister(fd)\n",
+        "            pass\n",
     ),
     Mutation(
         "who is reset in the parking keeps its descriptor",
@@ -473,7 +473,7 @@ MUTATIONS = [
         "            endpoint.close()\n",
     ),
     Mutation(
-        "who is busy is parked", "connection.py", "if parking is None or not self.is_spare or", "if parking is None or"
+        "who is busy is parked", "service.py", "each.deadline > now and each.is_spare]", "each.deadline > now]"
     ),
     Mutation(
         "the descriptor is closed in the parking",
