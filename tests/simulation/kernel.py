@@ -158,16 +158,14 @@ class Kernel:
     def socket(self, family: int, kind: int, _protocol: int, fd: int) -> "Stream":
         """A socket for a descriptor that another was detached from."""
         assert (family, kind) == (-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        stream = self.descriptors[fd]
-        assert isinstance(stream, Stream)
+        stream = self.descriptors.get(fd)
+        if not isinstance(stream, Stream):
+            self.fail(f"{fd} was parked, and is no connection")
         stream.attach(fd)
         return stream
 
     def close(self, fd: int) -> None:
-        stream = self.descriptors[fd]
-        assert isinstance(stream, Stream)
-        stream.attach(fd)
-        stream.close()
+        self.socket(-1, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0, fd).close()
 
     def sendfile(self, out: int, file: int, offset: int, count: int) -> int:
         data = os.pread(file, count, offset)

@@ -99,6 +99,7 @@ SOON = [
     "a byte is lost where a send is short",
     "dispatched before the body is complete",
     "an answer that breaks off looks whole",
+    "who is parked has no deadline",
     "a thread's answer does not wake the loop",
     "a broken promise looks complete",
 ]
