@@ -57,7 +57,7 @@ class Parking(Generic[P]):
         self._deadlines[fd] = self._latest
         return True
 
-    def give_back(self, fd: int) -> P | None:
+    def unpark(self, fd: int) -> P | None:
         """Who was parked as `fd`; None: it has gone."""
         deadline = self._let_go(fd)
         if deadline is None:
@@ -71,7 +71,7 @@ class Parking(Generic[P]):
     def next(self, count: int) -> list[P]:
         """The `count` whose time is over next, made again."""
         fds = nsmallest(count, self._deadlines, key=self._deadlines.__getitem__)
-        return [one for fd in fds if (one := self.give_back(fd)) is not None]
+        return [one for fd in fds if (one := self.unpark(fd)) is not None]
 
     def expire(self, now: float, most: int) -> int:
         """Close up to `most` whose time is over; who has spoken at the last moment is made again instead. How many
@@ -82,7 +82,7 @@ class Parking(Generic[P]):
             for fd, _ in self._epoll.poll(0, len(self._deadlines)):
                 if fd in over:
                     over.remove(fd)
-                    self.give_back(fd)
+                    self.unpark(fd)
         for fd in over:
             if self._let_go(fd) is not None:
                 close_descriptor(fd)
@@ -95,7 +95,7 @@ class Parking(Generic[P]):
 
     def _on_readable(self, _ready: int) -> None:
         for fd, _ in self._epoll.poll(0, BURST):
-            self.give_back(fd)  # the next turn finds it readable
+            self.unpark(fd)  # the next turn finds it readable
 
     def _let_go(self, fd: int) -> float | None:
         """Watch it no more: its deadline. None: it was closed by others, and the number may be theirs by now."""

@@ -24,8 +24,8 @@ log = logging.getLogger("reactor")
 
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
 REST = 2.0  # seconds for which a connection has been idle when it is parked
-PARKED = 500  # connections in one tick: 3 ms
-CLOSED = 256  # in one turn of those who are parked, and whose time is over: 4 ms
+PARK_BURST = 500  # connections in one tick: 3 ms
+CLOSE_BURST = 256  # in one turn of those who are parked, and whose time is over: 4 ms
 CROWD = 100  # connections; where more are not parked, one is behind its first request
 
 
@@ -140,10 +140,10 @@ class Service:
 
     def expire_parked(self) -> None:
         """Close those whose time in the parking is over; where there are many, others have their turn in between."""
-        count = 0 if self.parking is None else self.parking.expire(self.reactor.now, CLOSED)
+        count = 0 if self.parking is None else self.parking.expire(self.reactor.now, CLOSE_BURST)
         if count:
             self.tell_room()
-        if count == CLOSED:
+        if count == CLOSE_BURST:
             self.reactor.call_soon(self.expire_parked)
 
     def admit(self, connection: Member) -> None:
@@ -206,7 +206,7 @@ class Service:
 
     def _park(self, rested: list[Member]) -> None:
         """Park those of them who can be, as many as there is time for."""
-        left = PARKED
+        left = PARK_BURST
         for connection in rested:
             left -= connection.park()
             if not left:

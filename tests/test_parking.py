@@ -19,7 +19,7 @@ from reactor import Request, Response, Server
 from reactor import parking as parking_module
 from reactor.connection import Connection
 from reactor.parking import BURST
-from reactor.service import CLOSED, PARKED
+from reactor.service import CLOSE_BURST, PARK_BURST
 
 from .simulated import CLOSE, HELLO, TOY, get, post
 from .turning import Serve, Turning
@@ -218,8 +218,8 @@ def test_who_rests_is_parked_again(serve: Serve) -> None:
 
 
 def test_a_tick_parks_no_more_than_it_has_time_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactor.service.PARKED", 2)
-    assert PARKED > 2
+    monkeypatch.setattr("reactor.service.PARK_BURST", 2)
+    assert PARK_BURST > 2
     turning = serve()
     for _ in range(5):
         turning.client(HELLO * 2)
@@ -367,8 +367,8 @@ def test_the_tick_that_ends_it_is_the_first_behind_its_deadline(
 
 
 def test_of_many_whose_time_is_over_a_turn_closes_a_share(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactor.service.CLOSED", 2)
-    assert CLOSED > 2
+    monkeypatch.setattr("reactor.service.CLOSE_BURST", 2)
+    assert CLOSE_BURST > 2
     turning = serve(timeout_keep_alive=10)
     clients = [turning.client(HELLO) for _ in range(5)]
     turning.turn()

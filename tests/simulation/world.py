@@ -110,9 +110,9 @@ class World:
                 mock.patch("reactor.outbox.PULLS", self._random.choice((1, 16, 64))),
                 mock.patch("reactor.listener.BURST", self._random.choice((1, 64))),
                 mock.patch("reactor.parking.BURST", self._random.choice((1, 64))),
-                mock.patch("reactor.service.PARKED", self._random.choice((1, 500))),
+                mock.patch("reactor.service.PARK_BURST", self._random.choice((1, 500))),
                 mock.patch("reactor.service.CROWD", self._random.choice((0, 0, 100))),
-                mock.patch("reactor.service.CLOSED", self._random.choice((1, 256))),
+                mock.patch("reactor.service.CLOSE_BURST", self._random.choice((1, 256))),
                 mock.patch("reactor.courier.RECV_SIZE", self._random.choice((64, 1000, RECV_SIZE))),
                 mock.patch("reactor.courier.BODY_SIZE", self._random.choice((64, 1000, BODY_SIZE))),
             ):
