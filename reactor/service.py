@@ -24,7 +24,7 @@ log = logging.getLogger("reactor")
 
 SLOW = 0.1  # seconds that a handler may hold the loop before the log names it
 REST = 2.0  # seconds for which a connection has been idle when it is parked
-PARK_BURST = 500  # connections in one tick: 3 ms
+PARK_BURST = 500  # connections in one tick: 3 to 10 ms
 CLOSE_BURST = 256  # in one turn of those who are parked, and whose time is over: 4 ms
 CROWD = 100  # connections; where more are not parked, one is behind its first request
 
