@@ -125,7 +125,7 @@ def test_what_the_log_says_of_us_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("reactor.exchange.Collector.finish", finish)
     with pytest.raises(Broken, match="a bug"):
-        connection(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        connection(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
 
 
 def test_what_is_left_of_a_connection_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
