@@ -9,9 +9,8 @@ from .framing import body_length
 from .grammar import HOST
 from .memo import LONGEST, Memo
 
-# Of the version and of these five fields, each None where it is not there.
+# The version, Host, Transfer-Encoding, Content-Length, Connection and Expect, each None where it is not there.
 Said = tuple[bytes | None, ...]
-_NAMES = (b"host", b"transfer-encoding", b"content-length", b"connection", b"expect")
 
 
 class Terms:
@@ -50,7 +49,9 @@ def is_host(value: bytes) -> bool:
 
 def terms_of(version: bytes, headers: Headers) -> Terms:
     """The terms of a head. Raises ProtocolError."""
-    return _KNOWN[(version, *headers.raw_values(_NAMES))]
+    said = headers._index.get  # past what it offers: 0.2 us
+    framing = said(b"transfer-encoding"), said(b"content-length")
+    return _KNOWN[version, said(b"host"), *framing, said(b"connection"), said(b"expect")]
 
 
 def _is_kept(said: Said, terms: Terms) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reactor.http1.memo import ENTRIES, LONGEST, Memo
+from reactor.http1.memo import EAGER, ENTRIES, LONGEST, RARELY, Memo
 
 
 def counted(memo_of: list[bytes]) -> Memo[bytes, int]:
@@ -45,3 +45,15 @@ def test_it_never_has_more_than_its_entries() -> None:
         assert memo[b"%d" % number] == len(str(number))
         assert len(memo) <= ENTRIES
     assert memo[b"longest".ljust(LONGEST)] == LONGEST
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_half_full_it_remembers_what_is_asked_often_and_little_of_the_rest(is_first: bool) -> None:
+    memo = counted([])
+    for number in range(EAGER):
+        memo[b"%d" % number] = 0
+    for number in range(RARELY):
+        for question in sorted([b"often", b"once %d" % number], reverse=is_first):
+            assert memo[question] == len(question)
+    assert b"often" in memo
+    assert len(memo) <= EAGER + 2
