@@ -4,6 +4,7 @@ import io
 import itertools
 import time
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -100,7 +101,8 @@ def test_no_more_is_pulled_than_can_be_owed_at_once() -> None:
     assert outbox.size <= JOIN_LIMIT * 2
 
 
-def test_an_endless_source_has_its_share_of_a_turn() -> None:
+def test_an_endless_source_has_its_share_of_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.outbox.SHARE", inf)  # of pieces; a slow machine would end it by its time
     outbox, transport = streaming(iter(lambda: b"x", None), is_chunked=False)
     outbox.pump(transport)
     assert transport.sent == b"head\r\n\r\n" + PULLS * b"x"
